@@ -1,0 +1,160 @@
+//! Prometheus metrics: declared once as [`Metric`] constants, from which the series and the inventory page both come.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+
+/// Buckets of every duration in seconds, 1 ms to 10 s.
+pub const SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+/// Buckets of batch sizes.
+pub const BATCH: &[f64] = &[1.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 5000.0, 10_000.0];
+/// Distinct values of a label like `namespace` before the rest is counted as `other`.
+pub const LABEL_VALUES_MAX: usize = 5000;
+/// What a label's value is called beyond [`LABEL_VALUES_MAX`].
+pub const OTHER: &str = "other";
+
+/// What a metric is.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Distribution over these upper bounds.
+    Histogram(&'static [f64]),
+}
+
+/// A metric's declaration.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// The series' name, unit last.
+    pub name: &'static str,
+    /// Counter, gauge or histogram.
+    pub kind: Kind,
+    /// Label names.
+    pub labels: &'static [&'static str],
+    /// What it tells, for `# HELP` and the inventory.
+    pub help: &'static str,
+}
+
+/// A registry of metrics; clones share it.
+#[derive(Debug, Clone)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let registry = Registry::new();
+        let process = prometheus::process_collector::ProcessCollector::for_self();
+        registry.register(Box::new(process)).expect("the process collector is registered once");
+        Self { registry }
+    }
+}
+
+impl Metrics {
+    /// The series of a histogram.
+    pub fn histogram(&self, metric: &Metric) -> HistogramVec {
+        let Kind::Histogram(buckets) = metric.kind else { panic!("{} is no histogram", metric.name) };
+        let options = HistogramOpts::new(metric.name, metric.help).buckets(buckets.to_vec());
+        self.register(HistogramVec::new(options, metric.labels))
+    }
+
+    /// The series of a counter.
+    pub fn counter(&self, metric: &Metric) -> IntCounterVec {
+        self.register(IntCounterVec::new(Opts::new(metric.name, metric.help), metric.labels))
+    }
+
+    /// The series of a gauge.
+    pub fn gauge(&self, metric: &Metric) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(Opts::new(metric.name, metric.help), metric.labels))
+    }
+
+    fn register<C: prometheus::core::Collector + Clone + 'static>(&self, made: prometheus::Result<C>) -> C {
+        // Declarations are constants: a wrong or double one is a programming error that the first test run shows.
+        let collector = made.expect("a metric's declaration is valid");
+        self.registry.register(Box::new(collector.clone())).expect("a metric is declared once");
+        collector
+    }
+
+    /// Everything in Prometheus' text format.
+    pub fn text(&self) -> String {
+        let mut page = Vec::new();
+        match TextEncoder::new().encode(&self.registry.gather(), &mut page) {
+            Ok(()) => String::from_utf8_lossy(&page).into_owned(),
+            Err(error) => format!("# metrics could not be encoded: {error}\n"),
+        }
+    }
+}
+
+/// A Markdown table of declared metrics, for `docs/metrics.md`.
+pub fn inventory(program: &str, metrics: &[&Metric]) -> String {
+    let mut page = format!("## {program}\n\n| metric | kind | labels | meaning |\n|---|---|---|---|\n");
+    for metric in metrics {
+        let kind = match metric.kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram(_) => "histogram",
+        };
+        let labels = if metric.labels.is_empty() { "-".to_owned() } else { metric.labels.join(", ") };
+        page.push_str(&format!("| `{}` | {kind} | {labels} | {} |\n", metric.name, metric.help));
+    }
+    page
+}
+
+/// Values that hang on a label whose values callers choose: at most `max` are kept apart, the rest share one.
+///
+/// Callers could otherwise grow the registry without end by inventing namespaces.
+#[derive(Debug)]
+pub struct Bounded<T> {
+    known: RwLock<HashMap<String, Arc<T>>>,
+    other: Arc<T>,
+    max: usize,
+    make: fn(&T, &str) -> T,
+}
+
+impl<T> Bounded<T> {
+    /// `other` is what values beyond `max` share; `make` makes the one of a new value from it.
+    pub fn new(max: usize, other: T, make: fn(&T, &str) -> T) -> Self {
+        Self { known: RwLock::default(), other: Arc::new(other), max, make }
+    }
+
+    /// What hangs on `value`.
+    pub fn get(&self, value: &str) -> Arc<T> {
+        if let Some(found) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(value) {
+            return Arc::clone(found);
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= self.max && !known.contains_key(value) {
+            return Arc::clone(&self.other);
+        }
+        let made = known.entry(value.to_owned()).or_insert_with(|| Arc::new((self.make)(&self.other, value)));
+        Arc::clone(made)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn label_values_are_bounded() {
+        let bounded = Bounded::new(2, OTHER.to_owned(), |_, value| value.to_owned());
+        let seen: Vec<_> = ["a", "b", "c", "a", "d"].iter().map(|v| bounded.get(v).as_ref().clone()).collect();
+        assert_eq!(seen, ["a", "b", OTHER, "a", OTHER]);
+    }
+
+    #[test]
+    fn text_and_inventory_name_the_metric() {
+        const SAMPLE: Metric =
+            Metric { name: "layer_sample_total", kind: Kind::Counter, labels: &["status"], help: "Samples." };
+        let metrics = Metrics::default();
+        metrics.counter(&SAMPLE).with_label_values(&["ok"]).inc();
+        assert!(metrics.text().contains("layer_sample_total{status=\"ok\"} 1"));
+        assert!(metrics.text().contains("process_resident_memory_bytes"));
+        assert!(inventory("x", &[&SAMPLE]).contains("| `layer_sample_total` | counter | status | Samples. |"));
+    }
+}

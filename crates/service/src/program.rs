@@ -1,0 +1,106 @@
+//! `main` of a service: settings, logs, runtime, signals, exit code.
+
+use std::{ffi::OsString, process::ExitCode};
+
+use crate::{
+    config::{self, ConfigError, EXIT_USAGE, LogSettings, ProcessEnvironment, Settings, Sources, TelemetrySettings},
+    lifecycle::{Lifecycle, Stage, stop_signal},
+    telemetry,
+};
+
+/// A service's name and how it runs.
+pub trait Program {
+    /// The service's settings.
+    type Settings: Settings;
+    /// What stops it from starting.
+    type Error: std::error::Error;
+    /// The program's name.
+    const NAME: &'static str;
+    /// One line on what it is.
+    const ABOUT: &'static str;
+
+    /// Where its logs and traces go.
+    fn observed(settings: &Self::Settings) -> (&LogSettings, &TelemetrySettings);
+
+    /// Runs until `lifecycle` was told to stop and the drain is over. `traces`: spans are wanted.
+    ///
+    /// # Errors
+    /// When it cannot start.
+    fn run(
+        settings: Self::Settings,
+        lifecycle: Lifecycle,
+        traces: bool,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Runs `P` as this process, and gives its exit code: 0, 1 where it could not start, 64 for wrong settings.
+pub fn main<P: Program>() -> ExitCode {
+    let environment = ProcessEnvironment;
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let sources = Sources { program: P::NAME, about: P::ABOUT, environment: &environment, arguments, presets: vec![] };
+    match config::load::<P::Settings>(sources) {
+        Err(error) => refuse(&error),
+        Ok(loaded) if loaded.print => {
+            print!("{}", loaded.to_toml());
+            ExitCode::SUCCESS
+        }
+        Ok(loaded) => start::<P>(loaded.settings),
+    }
+}
+
+/// Says what is wrong with the settings. `--help` and `--version` come this way too, and are no error.
+pub fn refuse(error: &ConfigError) -> ExitCode {
+    if let ConfigError::Flags(flags) = error {
+        // Nothing is left to say it to where the terminal itself is gone.
+        let _ = flags.print();
+        return if flags.use_stderr() { usage() } else { ExitCode::SUCCESS };
+    }
+    eprintln!("error: {error}");
+    usage()
+}
+
+fn usage() -> ExitCode {
+    ExitCode::from(u8::try_from(EXIT_USAGE).unwrap_or(1))
+}
+
+fn start<P: Program>(settings: P::Settings) -> ExitCode {
+    // Accepting, the admin port and background work; requests are answered on the port's own workers.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("error: the runtime cannot start: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    runtime.block_on(async {
+        let (log, traces) = P::observed(&settings);
+        let telemetry = match telemetry::start(P::NAME, log, traces) {
+            Ok(telemetry) => telemetry,
+            Err(error) => return refuse(&error),
+        };
+        let lifecycle = Lifecycle::default();
+        tokio::spawn(stop_at_signal(lifecycle.clone()));
+        let ended = P::run(settings, lifecycle, telemetry.traces()).await;
+        // Joining fails only when flushing panicked; the process ends either way.
+        let _ = tokio::task::spawn_blocking(|| telemetry.flush()).await;
+        match ended {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    })
+}
+
+/// The first signal drains; a second one cuts.
+pub async fn stop_at_signal(lifecycle: Lifecycle) {
+    for stage in [Stage::Noticing, Stage::Cut] {
+        match stop_signal().await {
+            Ok(signal) => tracing::info!(signal, ?stage, "told to stop"),
+            Err(error) => return tracing::error!(%error, "signals cannot be received"),
+        }
+        lifecycle.advance(stage);
+    }
+}

@@ -1,0 +1,173 @@
+//! One connection, from its handshake to its end.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
+use hyper::body::Incoming;
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{io::{AsyncRead, AsyncWrite}, net::TcpStream, time::timeout};
+
+use super::{
+    Application, Options, Peer,
+    activity::{Activity, Marked, Tracked},
+};
+use crate::{
+    lifecycle::{Lifecycle, Stage},
+    tls::certificate_has_name,
+};
+
+/// A TLS handshake takes two round trips; ten seconds is a peer that means no good.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest request head, and the most that is read ahead of a slow origin, per connection.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Streams on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+/// HTTP/2 flow-control windows: enough for a fast network, little enough that a stalled origin holds no memory.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
+/// HTTP/2 pings find peers that are gone.
+const PING_INTERVAL: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Counts open connections.
+#[derive(Debug, Clone)]
+pub(super) struct Connections(pub(super) Arc<AtomicUsize>);
+
+/// One open connection, given back when dropped.
+pub(super) struct Place(Arc<AtomicUsize>);
+
+impl Connections {
+    pub(super) fn enter(&self) -> Place {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Place(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+pub(super) async fn serve_connection<A: Application>(
+    stream: TcpStream,
+    address: SocketAddr,
+    application: A,
+    options: Arc<Options>,
+    lifecycle: Lifecycle,
+    _place: Place,
+) {
+    let Some(acceptor) = &options.acceptor else {
+        let peer = Peer { address, internal: false };
+        return serve_stream(stream, peer, application, &options, lifecycle).await;
+    };
+    match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
+            let internal = certificate.is_some_and(|found| certificate_has_name(found, &options.tls.internal_names));
+            serve_stream(stream, Peer { address, internal }, application, &options, lifecycle).await;
+        }
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake timed out"),
+    }
+}
+
+async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+    stream: S,
+    peer: Peer,
+    application: A,
+    options: &Options,
+    lifecycle: Lifecycle,
+) {
+    let activity = Activity::new();
+    let io = TokioIo::new(Marked::new(stream, Arc::clone(&activity)));
+    let service = ConnectionService { application, peer: Arc::new(peer), activity: Arc::clone(&activity), lifecycle: lifecycle.clone() };
+    let builder = builder();
+    let connection = builder.serve_connection(io, service);
+    tokio::pin!(connection);
+    let head_limit = Duration::from_millis(options.limits.head_timeout_ms);
+    let idle_limit = Duration::from_millis(options.limits.idle_timeout_ms);
+    let mut looks = tokio::time::interval((head_limit.min(idle_limit) / 4).max(Duration::from_millis(10)));
+    let closing = lifecycle.reached(Stage::Closing);
+    tokio::pin!(closing);
+    let mut closed = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "connection ended");
+                }
+                return;
+            }
+            _ = looks.tick() => {
+                if activity.head_is_late(head_limit) {
+                    tracing::debug!("a request's head took too long: closing the connection");
+                    return;
+                }
+                if activity.idle_for(idle_limit) && !closed {
+                    closed = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+            () = &mut closing, if !closed => {
+                closed = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_BYTES).half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(u32::try_from(BUFFER_BYTES).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
+
+/// The application as one connection sees it.
+struct ConnectionService<A> {
+    application: A,
+    peer: Arc<Peer>,
+    activity: Arc<Activity>,
+    lifecycle: Lifecycle,
+}
+
+impl<A: Application> hyper::service::Service<Request<Incoming>> for ConnectionService<A> {
+    type Response = Response<Tracked<A::Body>>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn call(&self, request: Request<Incoming>) -> Self::Future {
+        let multiplexed = request.version() == Version::HTTP_2;
+        let guard = self.activity.begin(multiplexed);
+        let (application, peer, lifecycle) = (self.application.clone(), Arc::clone(&self.peer), self.lifecycle.clone());
+        Box::pin(async move {
+            let mut response = application.call(&peer, request).await;
+            if !multiplexed && lifecycle.is_stopping() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok(response.map(|body| Tracked::new(body, guard)))
+        })
+    }
+}
