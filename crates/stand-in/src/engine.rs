@@ -1,22 +1,21 @@
 //! minifugu, run where it can hurt nobody.
 //!
 //! minifugu answers a query by scanning every row, and a write by syncing a file, inside its async handlers. Mounted
-//! directly it would stall the threads that serve connections, in `layer up` the router's among them. So each
-//! request runs on tokio's blocking pool. A panic in the engine ends that one request with a 500. Waiting is
-//! bounded: past [`MAX_WAITING`] requests, or after [`MAX_WAIT`], the answer is 429, which the SDKs retry.
+//! directly it would stall the threads that serve connections, in `layer up` the router's among them. So a request
+//! takes a turn and runs on tokio's blocking pool. A panic there ends that one request with a 500. Waiting is
+//! bounded: past [`MAX_ADMITTED`] requests, or after [`MAX_WAIT`], the answer is 429, which the SDKs retry.
 //!
 //! It must never change a request or an answer: that is the business of `edge`.
 
 use std::{sync::Arc, time::Duration};
 
-use axum::{
-    Router,
-    body::Body,
-    response::{IntoResponse, Response},
-};
+use axum::{Router, body::Body};
 use bytes::Bytes;
-use http::{Request, StatusCode, header::RETRY_AFTER, request::Parts};
-use http_body_util::{BodyExt, Limited};
+use http::{
+    HeaderValue, Request, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+};
+use http_body_util::BodyExt;
 use minifugu::EmbeddingMode;
 use tokio::{
     runtime::Handle,
@@ -27,12 +26,10 @@ use tower::ServiceExt;
 
 use crate::data_dir::{DataDir, Error};
 
-/// Turbopuffer's documented limit of one request, after decompression.
-pub(crate) const MAX_BODY_BYTES: usize = 512 << 20;
 /// Requests that scan or sync at the same time; more would only share the same cores.
 const MAX_RUNNING: usize = 16;
-/// Requests that wait for their turn, bodies in hand.
-const MAX_WAITING: usize = 1024;
+/// Requests in hand at all: being read, waiting for a turn, or running.
+const MAX_ADMITTED: usize = 1024;
 /// Longest wait for a turn: well inside the SDKs' own 60 s.
 const MAX_WAIT: Duration = Duration::from_secs(30);
 
@@ -40,7 +37,7 @@ const MAX_WAIT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(crate) struct Engine {
     routes: Router,
-    waiting: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
     running: Arc<Semaphore>,
     _directory: Arc<DataDir>,
 }
@@ -48,61 +45,82 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn open(directory: DataDir) -> Result<Self, Error> {
         let routes = minifugu::router_with_data_dir(EmbeddingMode::Deterministic, directory.path())
-            .map_err(|source| Error::Unreadable { path: directory.path().to_owned(), source })?;
+            .map_err(|source| Error::Unreadable {
+                path: directory.path().to_owned(),
+                source,
+            })?;
         Ok(Self {
             routes,
-            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
+            admitted: Arc::new(Semaphore::new(MAX_ADMITTED)),
             running: Arc::new(Semaphore::new(MAX_RUNNING)),
             _directory: Arc::new(directory),
         })
     }
 
-    /// Answers one request. Its body is read whole before it takes a turn, so a slow sender holds nobody up.
-    pub(crate) async fn answer(self, request: Request<Body>) -> Response {
-        let Ok(_place) = self.waiting.clone().try_acquire_owned() else {
-            return too_many();
-        };
-        let (head, body) = request.into_parts();
-        let body = match Limited::new(body, MAX_BODY_BYTES).collect().await {
-            Ok(body) => body.to_bytes(),
-            Err(error) => return unreadable_body(&*error),
-        };
-        match timeout(MAX_WAIT, self.running.clone().acquire_owned()).await {
-            Ok(Ok(turn)) => self.run(head, body, turn).await,
-            _ => too_many(),
-        }
+    /// A place among the requests in hand, kept until it is dropped, or the 429 that refuses it.
+    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, Response<Bytes>> {
+        self.admitted
+            .clone()
+            .try_acquire_owned()
+            .map_err(|_| too_many())
     }
 
-    /// The turn moves into the blocking task: when the caller goes away the scan goes on, and still counts.
-    async fn run(self, head: Parts, body: Bytes, turn: OwnedSemaphorePermit) -> Response {
-        let runtime = Handle::current();
+    /// Waits for a turn, then runs `work` off the threads that serve connections.
+    pub(crate) async fn in_turn<W>(self, work: W) -> Response<Bytes>
+    where
+        W: FnOnce(&Self) -> Response<Bytes> + Send + 'static,
+    {
+        let Ok(Ok(turn)) = timeout(MAX_WAIT, self.running.clone().acquire_owned()).await else {
+            return too_many();
+        };
         let task = tokio::task::spawn_blocking(move || {
+            // Held by the work itself: when the caller goes away the scan goes on, and still counts.
             let _turn = turn;
-            runtime.block_on(self.routes.oneshot(Request::from_parts(head, Body::from(body))))
+            work(&self)
         });
-        match task.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(never)) => match never {},
-            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "the stand-in's engine failed on this request"),
-        }
+        task.await.unwrap_or_else(|_| failed())
+    }
+
+    /// minifugu's own answer. Blocks: call it from within [`Engine::in_turn`] only.
+    pub(crate) fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let answer = self.routes.clone().oneshot(request.map(Body::from));
+        let collected = Handle::current().block_on(async {
+            let Ok(response) = answer.await;
+            let (head, body) = response.into_parts();
+            body.collect()
+                .await
+                .map(|body| Response::from_parts(head, body.to_bytes()))
+        });
+        collected.unwrap_or_else(|_| failed())
     }
 }
 
 /// An error in the shape of the wire.
-pub(crate) fn error(status: StatusCode, message: &str) -> Response {
-    let body = serde_json::json!({"status": "error", "error": message});
-    (status, axum::Json(body)).into_response()
-}
-
-fn too_many() -> Response {
-    let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too many requests at once for the stand-in");
-    response.headers_mut().insert(RETRY_AFTER, http::HeaderValue::from_static("1"));
+pub(crate) fn error(status: StatusCode, message: &str) -> Response<Bytes> {
+    let body = serde_json::json!({"status": "error", "error": message}).to_string();
+    let mut response = Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-fn unreadable_body(cause: &(dyn std::error::Error + 'static)) -> Response {
-    if cause.is::<http_body_util::LengthLimitError>() {
-        return error(StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than 512 MiB");
-    }
-    error(StatusCode::BAD_REQUEST, "the request body could not be read: it was cut off, or is not what content-encoding says")
+fn too_many() -> Response<Bytes> {
+    let mut response = error(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too many requests at once for the stand-in",
+    );
+    response
+        .headers_mut()
+        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// The panic's own text stays out of the answer: it may quote a document.
+fn failed() -> Response<Bytes> {
+    error(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "the stand-in's engine failed on this request",
+    )
 }
