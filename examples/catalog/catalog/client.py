@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import turbopuffer
-from turbopuffer import DefaultHttpxClient, Turbopuffer
+from turbopuffer import Turbopuffer
 
 from .model import EXIT_UNAVAILABLE, EXIT_USAGE, CatalogError
 
-_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 # These belong to the reader's own account; the client refuses a region beside a base URL without a place for it.
 _OWN_ACCOUNT = ("TURBOPUFFER_REGION", "TURBOPUFFER_CUSTOM_HEADERS")
 
@@ -28,9 +27,7 @@ def connect(base_url: str, api_key: str) -> Turbopuffer:
         raise CatalogError(f"--base-url {base_url}: expected http://HOST:PORT or https://HOST:PORT.", EXIT_USAGE)
     for name in _OWN_ACCOUNT:
         os.environ.pop(name, None)
-    # A proxy from the environment cannot reach this machine's loopback.
-    http_client = DefaultHttpxClient(trust_env=address.hostname not in _LOOPBACK)
-    return Turbopuffer(api_key=api_key, base_url=base_url, http_client=http_client)
+    return Turbopuffer(api_key=api_key, base_url=base_url)
 
 
 def check_reachable(client: Turbopuffer) -> None:
