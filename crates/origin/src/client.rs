@@ -1,0 +1,175 @@
+//! Sending a request to the origin.
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Request, Response, Uri, Version, header::HOST, uri::PathAndQuery};
+use hyper::{body::{Body, Incoming}, client::conn::http2};
+use rustls::ClientConfig;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
+
+use crate::{
+    BoxError, Error, OriginBody, Target,
+    connect::{Stream, connect},
+    h1::{H1, Unsent},
+    h2,
+    pool::{Pool, Pooled, sweep},
+};
+
+/// Which HTTP the origin is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1, also over TLS.
+    Http1,
+    /// What the TLS handshake agrees on; HTTP/1.1 over plain text.
+    Negotiated,
+    /// HTTP/2, also over plain text (prior knowledge).
+    Http2,
+}
+
+/// How the origin is reached.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where it is.
+    pub target: Target,
+    /// Which HTTP it speaks.
+    pub protocol: Protocol,
+    /// For `https` targets; its ALPN list should agree with `protocol`.
+    pub tls: Option<Arc<ClientConfig>>,
+    /// HTTP/1.1 connections of this client at the most, in use and being opened.
+    pub connections_max: usize,
+    /// Time for name look-up, connect and TLS handshake.
+    pub connect_timeout: Duration,
+    /// Time to wait for a connection when all are in use.
+    pub queue_timeout: Duration,
+    /// Idle connections are closed after this time; below the origin's own, so that requests do not meet closed ones.
+    pub idle_timeout: Duration,
+}
+
+/// A worker's client. Clones share the pool.
+pub struct Client<B: Body + 'static> {
+    pool: Arc<Pool<B>>,
+    options: Arc<Options>,
+}
+
+impl<B: Body + 'static> Clone for Client<B> {
+    fn clone(&self) -> Self {
+        Self { pool: Arc::clone(&self.pool), options: Arc::clone(&self.options) }
+    }
+}
+
+impl<B> Client<B>
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    /// A client with an empty pool. Call it inside the runtime that will send.
+    pub fn new(options: Arc<Options>) -> Self {
+        let pool = Pool::new(options.connections_max, options.idle_timeout);
+        tokio::spawn(sweep(Arc::downgrade(&pool)));
+        Self { pool, options }
+    }
+
+    /// Sends `request`, whose URI is the path and query that came to the router, and returns when the answer's head is
+    /// there. Sets `host`; everything else goes as it is. Dropping the future closes the connection.
+    ///
+    /// # Errors
+    /// [`Error`]; see [`Error::nothing_sent`] for what may be sent again.
+    pub async fn send(&self, mut request: Request<B>) -> Result<Response<OriginBody<B>>, Error> {
+        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+        let path = self.options.target.path(&path);
+        if let Some(mut shared) = self.pool.shared()
+            && shared.ready().await.is_ok()
+        {
+            return self.send_h2(shared, request, path).await;
+        }
+        let permit = self.place().await?;
+        *request.version_mut() = Version::HTTP_11;
+        request.headers_mut().insert(HOST, self.options.target.authority.clone());
+        *request.uri_mut() = Uri::from(path.clone());
+        while let Some(idle) = self.pool.take() {
+            match self.send_h1(idle, request).await {
+                Ok((response, connection)) => return Ok(self.lend(response, connection, permit)),
+                Err(Unsent::Failed(error)) => return Err(error),
+                Err(Unsent::Request(back)) => request = *back,
+            }
+        }
+        self.send_new(request, path, permit).await
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        let places = Arc::clone(self.pool.places());
+        if let Ok(permit) = Arc::clone(&places).try_acquire_owned() {
+            return Ok(permit);
+        }
+        match timeout(self.options.queue_timeout, places.acquire_owned()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(Error::Saturated { limit: self.options.connections_max }),
+        }
+    }
+
+    async fn send_new(
+        &self,
+        request: Request<B>,
+        path: PathAndQuery,
+        permit: OwnedSemaphorePermit,
+    ) -> Result<Response<OriginBody<B>>, Error> {
+        let stream = connect(&self.options.target, self.options.tls.as_ref(), self.options.connect_timeout).await?;
+        if self.speaks_h2(&stream) {
+            let mut shared = h2::start(stream).await?;
+            self.pool.share(shared.clone());
+            shared.ready().await.map_err(Error::Broken)?;
+            return self.send_h2(shared, request, path).await;
+        }
+        match self.send_h1(H1::start(stream).await?, request).await {
+            Ok((response, connection)) => Ok(self.lend(response, connection, permit)),
+            Err(Unsent::Failed(error)) => Err(error),
+            Err(Unsent::Request(_)) => Err(self.closed()),
+        }
+    }
+
+    fn speaks_h2(&self, stream: &Stream) -> bool {
+        match self.options.protocol {
+            Protocol::Http1 => false,
+            Protocol::Negotiated => stream.negotiated_h2(),
+            Protocol::Http2 => true,
+        }
+    }
+
+    fn closed(&self) -> Error {
+        let reason = "it closed a new connection at once".to_owned();
+        Error::Connect { address: self.options.target.address(), reason }
+    }
+
+    async fn send_h1(
+        &self,
+        mut connection: H1<B>,
+        request: Request<B>,
+    ) -> Result<(Response<Incoming>, H1<B>), Unsent<B>> {
+        let response = connection.send(request).await?;
+        Ok((response, connection))
+    }
+
+    fn lend(
+        &self,
+        response: Response<Incoming>,
+        connection: H1<B>,
+        permit: OwnedSemaphorePermit,
+    ) -> Response<OriginBody<B>> {
+        let pool = Arc::clone(&self.pool);
+        response.map(|incoming| OriginBody::lent(incoming, Pooled { connection, permit }, pool))
+    }
+
+    async fn send_h2(
+        &self,
+        mut shared: http2::SendRequest<B>,
+        mut request: Request<B>,
+        path: PathAndQuery,
+    ) -> Result<Response<OriginBody<B>>, Error> {
+        request.headers_mut().remove(HOST);
+        *request.version_mut() = Version::HTTP_2;
+        *request.uri_mut() = self.options.target.absolute(path).map_err(|_| self.closed())?;
+        let response = shared.send_request(request).await.map_err(Error::Broken)?;
+        Ok(response.map(OriginBody::alone))
+    }
+}

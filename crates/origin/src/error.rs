@@ -1,0 +1,40 @@
+//! Why the origin gave no answer.
+
+use std::time::Duration;
+
+/// No answer from the origin. Nothing in it is secret.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No connection: refused, no such name, TLS failure. Nothing was sent.
+    #[error("cannot connect to the origin at {address}: {reason}")]
+    Connect {
+        /// Host and port.
+        address: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// No connection in time. Nothing was sent.
+    #[error("connecting to the origin at {address} took longer than {limit:?}")]
+    ConnectTimeout {
+        /// Host and port.
+        address: String,
+        /// How long was waited.
+        limit: Duration,
+    },
+    /// Every connection was in use for too long. Nothing was sent.
+    #[error("all {limit} connections to the origin are in use")]
+    Saturated {
+        /// How many there are.
+        limit: usize,
+    },
+    /// The connection broke after the request was begun: whether the origin acted on it is unknown.
+    #[error("the origin closed the connection before it answered: {0}")]
+    Broken(#[source] hyper::Error),
+}
+
+impl Error {
+    /// Nothing of the request had been sent, so the origin cannot have acted on it.
+    pub fn nothing_sent(&self) -> bool {
+        !matches!(self, Self::Broken(_))
+    }
+}

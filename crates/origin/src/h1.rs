@@ -1,0 +1,103 @@
+//! One HTTP/1.1 connection, driven by whoever holds it.
+
+use std::{
+    future::poll_fn,
+    pin::{Pin, pin},
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::{Body, Incoming},
+    client::conn::{TrySendError, http1},
+};
+use hyper_util::rt::TokioIo;
+
+use crate::{BoxError, connect::Stream, error::Error};
+
+type Connection<B> = http1::Connection<TokioIo<Stream>, B>;
+/// Largest answer head, and the most that is read ahead of a slow client, per connection.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// A connection and the handle that sends on it. Boxed: it moves between pool, request and answer.
+pub(crate) struct H1<B: Body + 'static>(Box<Parts<B>>);
+
+struct Parts<B: Body + 'static> {
+    sender: http1::SendRequest<B>,
+    connection: Connection<B>,
+    ended: bool,
+    idle_since: Instant,
+}
+
+/// A request that did not go out, given back.
+pub(crate) enum Unsent<B> {
+    /// Not one byte was sent.
+    Request(Box<Request<B>>),
+    /// Something was.
+    Failed(Error),
+}
+
+impl<B> H1<B>
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    pub(crate) async fn start(stream: Stream) -> Result<Self, Error> {
+        let handshake = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(stream)).await;
+        let (sender, connection) = handshake.map_err(Error::Broken)?;
+        Ok(Self(Box::new(Parts { sender, connection, ended: false, idle_since: Instant::now() })))
+    }
+
+    /// Sends a request and waits for the answer's head.
+    pub(crate) async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, Unsent<B>> {
+        let parts = &mut *self.0;
+        let mut answer = pin!(parts.sender.try_send_request(request));
+        poll_fn(|cx| {
+            // The connection first: it is what moves the answer.
+            if !parts.ended && Pin::new(&mut parts.connection).poll(cx).is_ready() {
+                parts.ended = true;
+            }
+            answer.as_mut().poll(cx)
+        })
+        .await
+        .map_err(unsent)
+    }
+
+    /// Moves the connection on; call it before reading the body of an answer.
+    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.0.ended && Pin::new(&mut self.0.connection).poll(cx).is_ready() {
+            self.0.ended = true;
+        }
+    }
+
+    /// Whether it can take a request: both messages are over, and the origin has not closed it.
+    pub(crate) fn is_reusable(&mut self) -> bool {
+        self.drive(&mut Context::from_waker(Waker::noop()));
+        !self.0.ended && self.0.sender.is_ready()
+    }
+
+    pub(crate) fn rest(&mut self) {
+        self.0.idle_since = Instant::now();
+    }
+
+    pub(crate) fn idle_since(&self) -> Instant {
+        self.0.idle_since
+    }
+}
+
+fn unsent<B>(mut failed: TrySendError<Request<B>>) -> Unsent<B> {
+    match failed.take_message() {
+        Some(request) => Unsent::Request(Box::new(request)),
+        None => Unsent::Failed(Error::Broken(failed.into_error())),
+    }
+}
+
+/// Reads the next piece of an answer's body.
+pub(crate) fn poll_body(
+    body: &mut Incoming,
+    cx: &mut Context<'_>,
+) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, hyper::Error>>> {
+    Pin::new(body).poll_frame(cx)
+}

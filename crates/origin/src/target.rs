@@ -1,0 +1,128 @@
+//! Where the origin is.
+
+use http::{
+    HeaderValue, Uri,
+    uri::{PathAndQuery, Scheme},
+};
+
+/// The origin's base URL, taken apart once.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub(crate) tls: bool,
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    /// The value of `host` in requests.
+    pub(crate) authority: HeaderValue,
+    /// What goes before every path, without a slash at its end.
+    prefix: String,
+}
+
+/// A URL that is no origin's.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("{reason}; expected http://HOST[:PORT][/PREFIX] or https://…")]
+pub struct InvalidTarget {
+    reason: &'static str,
+}
+
+impl Target {
+    /// Takes apart a base URL such as `https://aws-us-east-1.turbopuffer.com` or `http://127.0.0.1:8090/prefix`.
+    ///
+    /// # Errors
+    /// [`InvalidTarget`] for another scheme, a missing host, user information, or a query.
+    pub fn parse(url: &str) -> Result<Self, InvalidTarget> {
+        let invalid = |reason| InvalidTarget { reason };
+        let uri: Uri = url.parse().map_err(|_| invalid("is no URL"))?;
+        let tls = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            _ => return Err(invalid("has no scheme http or https")),
+        };
+        let authority = uri.authority().ok_or(invalid("has no host"))?;
+        if authority.as_str().contains('@') {
+            return Err(invalid("carries user information"));
+        }
+        if uri.query().is_some() {
+            return Err(invalid("carries a query"));
+        }
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        if host.is_empty() {
+            return Err(invalid("has no host"));
+        }
+        Ok(Self {
+            tls,
+            host,
+            port: authority.port_u16().unwrap_or(if tls { 443 } else { 80 }),
+            authority: HeaderValue::from_str(authority.as_str()).map_err(|_| invalid("has a bad host"))?,
+            prefix: uri.path().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Host and port, for messages.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+
+    /// The origin's own form of a path that came to the router.
+    pub fn path(&self, path: &PathAndQuery) -> PathAndQuery {
+        if self.prefix.is_empty() {
+            return path.clone();
+        }
+        let joined = format!("{}{}", self.prefix, path.as_str());
+        PathAndQuery::try_from(joined).unwrap_or_else(|_| path.clone())
+    }
+
+    /// The router's form of a `Location` that the origin gave: a path, so that any client stays with the host it asked.
+    /// `None` where it points elsewhere and must stay as it is.
+    pub fn local_location(&self, location: &str) -> Option<String> {
+        let path = match location.parse::<Uri>().ok()? {
+            uri if uri.authority().is_none() => uri,
+            uri if uri.authority()?.as_str().as_bytes() == self.authority.as_bytes() => uri,
+            _ => return None,
+        };
+        let path = path.path_and_query()?.as_str();
+        let own = path.strip_prefix(self.prefix.as_str()).filter(|rest| rest.starts_with('/'));
+        Some(own.unwrap_or(path).to_owned())
+    }
+
+    /// The whole URL of `path`, as HTTP/2 needs it.
+    pub(crate) fn absolute(&self, path: PathAndQuery) -> Result<Uri, http::Error> {
+        let scheme = if self.tls { Scheme::HTTPS } else { Scheme::HTTP };
+        Uri::builder().scheme(scheme).authority(self.authority.as_bytes()).path_and_query(path).build()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(url: &str) -> Target {
+        Target::parse(url).unwrap()
+    }
+
+    #[test]
+    fn takes_urls_apart() {
+        let plain = target("http://127.0.0.1:8090");
+        assert_eq!((plain.tls, plain.address().as_str()), (false, "127.0.0.1:8090"));
+        let cloud = target("https://aws-us-east-1.turbopuffer.com/");
+        assert_eq!((cloud.tls, cloud.port), (true, 443));
+        assert_eq!(target("http://[::1]:80/a/").host, "::1");
+    }
+
+    #[test]
+    fn refuses_what_is_no_origin() {
+        for url in ["", "127.0.0.1:80", "ftp://x", "http://", "http://u:p@x", "http://x/?a=1", "/v1"] {
+            assert!(Target::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn joins_the_prefix_and_takes_it_off_locations() {
+        let target = target("http://o:1/region/");
+        assert_eq!(target.path(&PathAndQuery::from_static("/v1/namespaces?a=1")).as_str(), "/region/v1/namespaces?a=1");
+        for location in ["http://o:1/region/v1/x?y", "/region/v1/x?y", "/v1/x?y"] {
+            assert_eq!(target.local_location(location).as_deref(), Some("/v1/x?y"), "{location}");
+        }
+        assert_eq!(target.local_location("http://elsewhere/v1/x"), None);
+        assert_eq!(target.local_location("/regional/v1").as_deref(), Some("/regional/v1"));
+    }
+}
