@@ -8,9 +8,12 @@
 pub mod bodies;
 pub mod case;
 pub mod figures;
+pub mod flat;
 pub mod http;
 pub mod load;
 pub mod origin;
 pub mod process;
+pub mod run;
 pub mod servers;
+pub mod table;
 pub mod usage;

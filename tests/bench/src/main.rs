@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use layer_bench::case::Case;
 use layer_bench::load::{Generator, Limit, Plan};
 use layer_bench::origin::Server;
+use layer_bench::{flat, run};
 
 /// Measures the query-router beside nginx and beside no proxy at all.
 #[derive(Debug, Parser)]
@@ -27,6 +28,10 @@ enum Command {
     },
     /// Loads one server with one kind of request.
     Load(Load),
+    /// Compares direct, nginx and router in alternating rounds, and prints the ratios.
+    Run(run::Options),
+    /// Streams one very large write through the router and watches its memory.
+    FlatMemory(flat::Options),
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +57,8 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Origin { listen } => origin(listen),
         Command::Load(load) => load.run(),
+        Command::Run(options) => run::run(&options),
+        Command::FlatMemory(options) => flat::run(&options),
     }
 }
 

@@ -64,9 +64,17 @@ impl Process {
     /// # Errors
     /// When the process ends or the answer is still wrong after ten seconds; with the end of its output.
     pub fn wait_until_it_answers(&mut self, address: SocketAddr) -> Result<()> {
+        self.wait_until(|| probe(address))
+    }
+
+    /// Waits until `ready` succeeds.
+    ///
+    /// # Errors
+    /// When the process ends or `ready` still fails after ten seconds; with the end of its output.
+    pub fn wait_until(&mut self, ready: impl Fn() -> Result<()>) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let Err(error) = probe(address) else {
+            let Err(error) = ready() else {
                 return Ok(());
             };
             if let Some(status) = self.child.try_wait()? {
@@ -74,7 +82,7 @@ impl Process {
             }
             if Instant::now() > deadline {
                 bail!(
-                    "{} does not answer: {error:#}: {}",
+                    "{} is not ready: {error:#}: {}",
                     self.name,
                     self.last_words()
                 );

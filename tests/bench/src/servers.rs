@@ -6,10 +6,11 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::case::API_KEY;
 use crate::process::{Process, free_address};
+use crate::usage::Family;
 
 /// A running server and where it listens.
 #[derive(Debug)]
@@ -84,7 +85,17 @@ pub fn nginx(directory: &Path, origin: SocketAddr, workers: usize) -> Result<Ser
         &path(&configuration),
     ]
     .map(str::to_owned);
-    Server::start("nginx", Path::new("nginx"), &arguments, directory, address)
+    let mut server = Server::start("nginx", Path::new("nginx"), &arguments, directory, address)?;
+    let pid = server.process.pid();
+    // The first worker answers before the others are there, and all of them are to be measured.
+    server.process.wait_until(|| {
+        ensure!(
+            Family::of(pid)?.len() == workers + 1,
+            "its workers are not all there"
+        );
+        Ok(())
+    })?;
+    Ok(server)
 }
 
 /// What `nginx -v` says.

@@ -35,6 +35,20 @@ impl Family {
         Ok(Self { pids })
     }
 
+    /// The process `pid` alone.
+    pub fn only(pid: u32) -> Self {
+        Self { pids: vec![pid] }
+    }
+
+    /// How many processes there are in it.
+    #[allow(
+        clippy::len_without_is_empty,
+        reason = "a family has at least its root"
+    )]
+    pub fn len(&self) -> usize {
+        self.pids.len()
+    }
+
     /// Processor time used since their start by the threads that live now.
     ///
     /// From `schedstat`, which counts nanoseconds; `stat` counts in steps of 10 ms, too coarse for short rounds.

@@ -1,10 +1,13 @@
 //! The load generator against the fake origin, and against servers that do wrong.
 
+#![allow(clippy::unwrap_used, reason = "the helpers here are test code")]
+
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 use layer_bench::case::Case;
+use layer_bench::flat::{Framing, send_write};
 use layer_bench::load::{Generator, Limit, Outcome, Plan};
 use layer_bench::origin::{Server, Tally};
 
@@ -141,4 +144,32 @@ fn an_answer_that_closes_is_right_and_the_next_request_takes_a_new_connection() 
     let outcome = load(address, Case::Namespaces, 1, 3).checked().unwrap();
     assert_eq!(outcome.requests, 3);
     assert_eq!(outcome.reconnects, 3);
+}
+
+#[test]
+fn a_streamed_write_has_the_size_and_rows_that_it_claims() {
+    let address = origin();
+    for framing in [Framing::Length, Framing::Chunked] {
+        let before = Tally::fetch(address).unwrap();
+        let sent = send_write(address, 3_000_000, framing).unwrap();
+        let seen = Tally::fetch(address).unwrap().since(before);
+        let expected = Tally {
+            requests: 1,
+            body_bytes: sent.body_bytes,
+            rows: sent.rows,
+            ..Tally::default()
+        };
+        assert_eq!(seen, expected, "{framing:?}");
+        assert!(sent.body_bytes.abs_diff(3_000_000) < 2_000, "{sent:?}");
+    }
+}
+
+#[test]
+fn a_refused_streamed_write_is_an_error() {
+    let refusing =
+        canned(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    let error = send_write(refusing, 100_000, Framing::Length)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("200"), "{error}");
 }
