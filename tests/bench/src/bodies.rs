@@ -50,14 +50,8 @@ fn component(index: u32) -> f32 {
 /// A query for ten rows, with its vector as JSON numbers, as the SDKs send it.
 /// With `everything` it asks for all attributes, which makes Layer rewrite it.
 pub fn query(size: Size, everything: bool) -> String {
-    let include = if everything {
-        "true"
-    } else {
-        r#"["title","category"]"#
-    };
-    let end = format!(
-        r#"]],"top_k":10,"filters":["category","Eq","news"],"include_attributes":{include}}}"#
-    );
+    let include = if everything { "true" } else { r#"["title","category"]"# };
+    let end = format!(r#"]],"top_k":10,"filters":["category","Eq","news"],"include_attributes":{include}}}"#);
     let mut body = String::from(r#"{"rank_by":["vector","ANN",["#);
     for index in 0.. {
         if body.len() + end.len() >= size.bytes() {
@@ -72,9 +66,8 @@ pub fn query(size: Size, everything: bool) -> String {
 /// One row of a write: an id, a base64 vector of little-endian f32, two short attributes. All rows have one length.
 pub fn row(index: u32) -> String {
     let first = index.wrapping_mul(WRITE_DIMENSIONS);
-    let vector: Vec<u8> = (0..WRITE_DIMENSIONS)
-        .flat_map(|index| component(first.wrapping_add(index)).to_le_bytes())
-        .collect();
+    let vector: Vec<u8> =
+        (0..WRITE_DIMENSIONS).flat_map(|index| component(first.wrapping_add(index)).to_le_bytes()).collect();
     let vector = STANDARD.encode(vector);
     format!(
         r#"{ROW_START}{index:010}","vector":"{vector}","title":"A headline of row {index:010}","category":"news"}}"#
@@ -109,9 +102,7 @@ pub fn query_answer(size: Size) -> String {
 
 fn query_answer_with(text: &str) -> String {
     let rows: Vec<String> = (0..10)
-        .map(|index| {
-            format!(r#"{{"$dist":0.{index:03},"id":{index},"title":"{text}","category":"news"}}"#)
-        })
+        .map(|index| format!(r#"{{"$dist":0.{index:03},"id":{index},"title":"{text}","category":"news"}}"#))
         .collect();
     format!(
         r#"{{"rows":[{}],"billing":{{"billable_logical_bytes_queried":256000000,"billable_logical_bytes_returned":999}},"performance":{{"approx_namespace_size":100000,"cache_hit_ratio":1.0,"cache_temperature":"hot","exhaustive_search_count":0,"query_execution_ms":3,"server_total_ms":3}}}}"#,
@@ -126,13 +117,8 @@ pub fn write_answer() -> String {
 
 /// The answer to the list of namespaces.
 pub fn namespaces_answer() -> String {
-    let names: Vec<String> = (0..20)
-        .map(|index| format!(r#"{{"id":"namespace-{index:03}"}}"#))
-        .collect();
-    format!(
-        r#"{{"namespaces":[{}],"next_cursor":null}}"#,
-        names.join(",")
-    )
+    let names: Vec<String> = (0..20).map(|index| format!(r#"{{"id":"namespace-{index:03}"}}"#)).collect();
+    format!(r#"{{"namespaces":[{}],"next_cursor":null}}"#, names.join(","))
 }
 
 #[cfg(test)]
@@ -167,10 +153,6 @@ mod tests {
 
     #[test]
     fn components_are_inside_their_range() {
-        assert!(
-            (0..10_000)
-                .map(component)
-                .all(|value| (-1.0..1.0).contains(&value))
-        );
+        assert!((0..10_000).map(component).all(|value| (-1.0..1.0).contains(&value)));
     }
 }

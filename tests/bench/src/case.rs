@@ -108,31 +108,21 @@ impl Case {
 
     /// The whole request as bytes; with `counted` it goes to a namespace that the fake origin looks into.
     pub fn request(self, host: &str, counted: bool) -> Vec<u8> {
-        let namespace = format!(
-            "bench{}-{}",
-            if counted { COUNTED } else { "" },
-            self.size().suffix()
-        );
+        let namespace = format!("bench{}-{}", if counted { COUNTED } else { "" }, self.size().suffix());
         let (method, target) = match self {
             Self::Namespaces => ("GET", "/v1/namespaces".to_owned()),
             Self::WriteSmall | Self::WriteLarge => ("POST", format!("/v2/namespaces/{namespace}")),
             _ => ("POST", format!("/v2/namespaces/{namespace}/query")),
         };
         let body = self.body();
-        let length = if method == "GET" {
-            String::new()
-        } else {
-            format!("Content-Length: {}\r\n", body.len())
-        };
+        let length = if method == "GET" { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
         format!("{}{length}\r\n{body}", head(method, &target, host)).into_bytes()
     }
 }
 
 /// A request head without framing and without its empty line: the fields that Turbopuffer's Python client sends.
 pub fn head(method: &str, target: &str, host: &str) -> String {
-    let mut head = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {API_KEY}\r\n"
-    );
+    let mut head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {API_KEY}\r\n");
     head.push_str(concat!(
         "Accept: application/json\r\n",
         "Accept-Encoding: identity\r\n",
@@ -172,12 +162,7 @@ mod tests {
             let bytes = case.request("127.0.0.1:1", false);
             let head = parse_request(&bytes).unwrap().unwrap();
             let body = &bytes[head.length..];
-            assert_eq!(
-                head.framing,
-                Framing::Length(body.len() as u64),
-                "{}",
-                case.name()
-            );
+            assert_eq!(head.framing, Framing::Length(body.len() as u64), "{}", case.name());
         }
     }
 
@@ -185,12 +170,7 @@ mod tests {
     fn only_queries_for_all_attributes_and_writes_are_read() {
         for case in Case::ALL {
             let all = case.body().contains(r#""include_attributes":true"#);
-            assert_eq!(
-                case.work() == Work::Read,
-                all || case.rows() > 0,
-                "{}",
-                case.name()
-            );
+            assert_eq!(case.work() == Work::Read, all || case.rows() > 0, "{}", case.name());
         }
     }
 }

@@ -21,11 +21,8 @@ impl Spread {
         values.sort_by(f64::total_cmp);
         let (&low, &high) = (values.first()?, values.last()?);
         let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 {
-            values[middle]
-        } else {
-            f64::midpoint(values[middle - 1], values[middle])
-        };
+        let median =
+            if values.len() % 2 == 1 { values[middle] } else { f64::midpoint(values[middle - 1], values[middle]) };
         Some(Self { median, low, high })
     }
 }
@@ -46,11 +43,7 @@ pub enum Verdict {
 impl Verdict {
     /// The verdict on `spread`, which should be at most `limit`.
     pub fn of(spread: Spread, limit: f64) -> Self {
-        match (
-            spread.median <= limit,
-            spread.low <= limit,
-            spread.high <= limit,
-        ) {
+        match (spread.median <= limit, spread.low <= limit, spread.high <= limit) {
             (true, _, true) => Self::Pass,
             (true, _, false) => Self::PassInNoise,
             (false, true, _) => Self::OverInNoise,
@@ -94,11 +87,7 @@ mod tests {
 
     #[test]
     fn a_verdict_tells_noise_from_a_clear_result() {
-        let spread = Spread {
-            low: 1.0,
-            median: 2.0,
-            high: 3.0,
-        };
+        let spread = Spread { low: 1.0, median: 2.0, high: 3.0 };
         let verdicts = [0.5, 1.5, 2.0, 3.0].map(|limit| Verdict::of(spread, limit));
         use Verdict::{Over, OverInNoise, Pass, PassInNoise};
         assert_eq!(verdicts, [Over, OverInNoise, PassInNoise, Pass]);

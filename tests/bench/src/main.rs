@@ -76,13 +76,8 @@ impl Load {
             Some(count) => Limit::Requests(count),
             None => Limit::Time(Duration::try_from_secs_f64(self.seconds).context("--seconds")?),
         };
-        let outcome = Generator::connect(address, self.connections, plan)?
-            .run(limit)?
-            .checked()?;
-        println!(
-            "requests      {} ({} reconnects)",
-            outcome.requests, outcome.reconnects
-        );
+        let outcome = Generator::connect(address, self.connections, plan)?.run(limit)?.checked()?;
+        println!("requests      {} ({} reconnects)", outcome.requests, outcome.reconnects);
         println!("per second    {:.0}", outcome.per_second());
         for (name, share) in [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999)] {
             println!("{name:<13} {:.0} µs", outcome.quantile_us(share));
@@ -93,18 +88,12 @@ impl Load {
 
 /// The address of a URL on this machine. Others are refused: a load generator must not hit strangers by a typing error.
 fn loopback(url: &str) -> Result<SocketAddr> {
-    let authority = url
-        .strip_prefix("http://")
-        .unwrap_or(url)
-        .trim_end_matches('/');
+    let authority = url.strip_prefix("http://").unwrap_or(url).trim_end_matches('/');
     let address = authority
         .to_socket_addrs()
         .with_context(|| format!("--url {url}: expected http://HOST:PORT"))?
         .next()
         .context("--url: the host has no address")?;
-    ensure!(
-        address.ip().is_loopback(),
-        "--url: {address} is not on this machine"
-    );
+    ensure!(address.ip().is_loopback(), "--url: {address} is not on this machine");
     Ok(address)
 }

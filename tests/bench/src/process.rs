@@ -34,12 +34,7 @@ impl Process {
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn start(
-        name: &'static str,
-        program: &Path,
-        arguments: &[String],
-        directory: &Path,
-    ) -> Result<Self> {
+    pub fn start(name: &'static str, program: &Path, arguments: &[String], directory: &Path) -> Result<Self> {
         let log = directory.join(format!("{name}.log"));
         let output = File::create(&log).with_context(|| log.display().to_string())?;
         let child = Command::new("setpriv")
@@ -81,11 +76,7 @@ impl Process {
                 bail!("{} ended with {status}: {}", self.name, self.last_words());
             }
             if Instant::now() > deadline {
-                bail!(
-                    "{} is not ready: {error:#}: {}",
-                    self.name,
-                    self.last_words()
-                );
+                bail!("{} is not ready: {error:#}: {}", self.name, self.last_words());
             }
             thread::sleep(LOOK_EVERY);
         }
@@ -123,10 +114,7 @@ impl Drop for Process {
 
 fn probe(address: SocketAddr) -> Result<()> {
     let plan = Plan::of(Case::Namespaces, &address.to_string(), false);
-    Generator::connect(address, 1, plan)?
-        .run(Limit::Requests(1))?
-        .checked()
-        .map(drop)
+    Generator::connect(address, 1, plan)?.run(Limit::Requests(1))?.checked().map(drop)
 }
 
 /// A loopback address that was free a moment ago.
@@ -146,28 +134,15 @@ mod tests {
     fn a_process_that_ends_early_is_reported_with_its_output() {
         let directory = tempfile::tempdir().unwrap();
         let arguments = ["-c", "echo no such flag >&2; exit 3"].map(str::to_owned);
-        let mut process =
-            Process::start("broken", Path::new("sh"), &arguments, directory.path()).unwrap();
-        let error = process
-            .wait_until_it_answers(free_address().unwrap())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("broken ended") && error.contains("no such flag"),
-            "{error}"
-        );
+        let mut process = Process::start("broken", Path::new("sh"), &arguments, directory.path()).unwrap();
+        let error = process.wait_until_it_answers(free_address().unwrap()).unwrap_err().to_string();
+        assert!(error.contains("broken ended") && error.contains("no such flag"), "{error}");
     }
 
     #[test]
     fn a_dropped_process_is_gone() {
         let directory = tempfile::tempdir().unwrap();
-        let process = Process::start(
-            "cat",
-            Path::new("sleep"),
-            &["1000".to_owned()],
-            directory.path(),
-        )
-        .unwrap();
+        let process = Process::start("cat", Path::new("sleep"), &["1000".to_owned()], directory.path()).unwrap();
         let proc = PathBuf::from(format!("/proc/{}", process.pid()));
         assert!(proc.exists());
         drop(process);

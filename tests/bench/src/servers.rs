@@ -71,28 +71,13 @@ pub fn nginx(directory: &Path, origin: SocketAddr, workers: usize) -> Result<Ser
     nginx_version()?;
     let address = free_address()?;
     let configuration = directory.join("nginx.conf");
-    fs::write(
-        &configuration,
-        nginx_configuration(directory, address, origin, workers),
-    )
-    .context("nginx.conf")?;
-    let arguments = [
-        "-e",
-        "stderr",
-        "-p",
-        &path(directory),
-        "-c",
-        &path(&configuration),
-    ]
-    .map(str::to_owned);
+    fs::write(&configuration, nginx_configuration(directory, address, origin, workers)).context("nginx.conf")?;
+    let arguments = ["-e", "stderr", "-p", &path(directory), "-c", &path(&configuration)].map(str::to_owned);
     let mut server = Server::start("nginx", Path::new("nginx"), &arguments, directory, address)?;
     let pid = server.process.pid();
     // The first worker answers before the others are there, and all of them are to be measured.
     server.process.wait_until(|| {
-        ensure!(
-            Family::of(pid)?.len() == workers + 1,
-            "its workers are not all there"
-        );
+        ensure!(Family::of(pid)?.len() == workers + 1, "its workers are not all there");
         Ok(())
     })?;
     Ok(server)
@@ -115,18 +100,9 @@ fn path(path: &Path) -> String {
 }
 
 /// nginx as a plain reverse proxy at its best: keepalive on both sides without end, no logs, bodies kept in memory.
-fn nginx_configuration(
-    directory: &Path,
-    listen: SocketAddr,
-    origin: SocketAddr,
-    workers: usize,
-) -> String {
+fn nginx_configuration(directory: &Path, listen: SocketAddr, origin: SocketAddr, workers: usize) -> String {
     // Workers of a master that runs as root would otherwise be unable to reach the directory.
-    let user = if rustix::process::geteuid().is_root() {
-        "user root;"
-    } else {
-        ""
-    };
+    let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
     let directory = path(directory);
     format!(
         "{user}

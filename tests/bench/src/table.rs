@@ -21,10 +21,7 @@ pub enum Align {
 impl Table {
     /// A table without rows.
     pub fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self {
-            columns: columns.to_vec(),
-            rows: Vec::new(),
-        }
+        Self { columns: columns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; missing cells are empty.
@@ -42,22 +39,12 @@ impl Table {
 
 impl fmt::Display for Table {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let widths: Vec<usize> = (0..self.columns.len())
-            .map(|column| self.width(column))
-            .collect();
-        let names = self
-            .columns
-            .iter()
-            .map(|(name, _)| (*name).to_owned())
-            .collect();
-        let rule = self
-            .columns
-            .iter()
-            .zip(&widths)
-            .map(|((_, align), width)| match align {
-                Align::Left => "-".repeat(*width),
-                Align::Right => "-".repeat(width - 1) + ":",
-            });
+        let widths: Vec<usize> = (0..self.columns.len()).map(|column| self.width(column)).collect();
+        let names = self.columns.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let rule = self.columns.iter().zip(&widths).map(|((_, align), width)| match align {
+            Align::Left => "-".repeat(*width),
+            Align::Right => "-".repeat(width - 1) + ":",
+        });
         for row in [names, rule.collect()].iter().chain(&self.rows) {
             for ((cell, width), (_, align)) in row.iter().zip(&widths).zip(&self.columns) {
                 match align {

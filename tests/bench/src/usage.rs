@@ -19,11 +19,7 @@ impl Family {
     pub fn of(root: u32) -> Result<Self> {
         let mut pids = vec![root];
         for entry in fs::read_dir("/proc").context("/proc")? {
-            let Some(pid) = entry?
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-            else {
+            let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
                 continue;
             };
             // A process may be gone by now.
@@ -41,10 +37,7 @@ impl Family {
     }
 
     /// How many processes there are in it.
-    #[allow(
-        clippy::len_without_is_empty,
-        reason = "a family has at least its root"
-    )]
+    #[allow(clippy::len_without_is_empty, reason = "a family has at least its root")]
     pub fn len(&self) -> usize {
         self.pids.len()
     }
@@ -66,10 +59,7 @@ impl Family {
                 nanoseconds += on_cpu(&text).unwrap_or(0);
             }
         }
-        anyhow::ensure!(
-            nanoseconds > 0,
-            "this kernel keeps no /proc/PID/task/TID/schedstat"
-        );
+        anyhow::ensure!(nanoseconds > 0, "this kernel keeps no /proc/PID/task/TID/schedstat");
         Ok(Duration::from_nanos(nanoseconds))
     }
 
@@ -127,9 +117,7 @@ pub fn ticks_per_second() -> u64 {
 
 /// The fields of `/proc/PID/stat` after the name, which may itself hold spaces and brackets; the first is the state.
 fn after_name(stat: &str) -> impl Iterator<Item = &str> {
-    stat.rsplit_once(')')
-        .map_or("", |(_, rest)| rest)
-        .split_whitespace()
+    stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace()
 }
 
 fn parent(stat: &str) -> Option<u32> {
@@ -148,21 +136,12 @@ fn kibibytes(status: &str, field: &str) -> Option<u64> {
 /// Order in `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; guests count in user already.
 fn machine(stat: &str) -> Option<Machine> {
     let line = stat.lines().find_map(|line| line.strip_prefix("cpu "))?;
-    let ticks: Vec<u64> = line
-        .split_whitespace()
-        .take(8)
-        .map(str::parse)
-        .collect::<Result<_, _>>()
-        .ok()?;
+    let ticks: Vec<u64> = line.split_whitespace().take(8).map(str::parse).collect::<Result<_, _>>().ok()?;
     let [user, nice, system, idle, waiting, hard, soft, stolen] = ticks[..] else {
         return None;
     };
     let busy = user + nice + system + hard + soft;
-    Some(Machine {
-        total: busy + idle + waiting + stolen,
-        busy,
-        stolen,
-    })
+    Some(Machine { total: busy + idle + waiting + stolen, busy, stolen })
 }
 
 #[cfg(test)]
@@ -179,34 +158,22 @@ mod tests {
 
     #[test]
     fn status_and_machine_lines_are_read() {
-        assert_eq!(
-            kibibytes("VmPeak:\t 9 kB\nVmHWM:\t  1234 kB\n", "VmHWM:"),
-            Some(1_234)
-        );
+        assert_eq!(kibibytes("VmPeak:\t 9 kB\nVmHWM:\t  1234 kB\n", "VmHWM:"), Some(1_234));
         let stat = "cpu  10 1 5 100 4 2 3 7 0 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n";
-        let expected = Machine {
-            total: 132,
-            busy: 21,
-            stolen: 7,
-        };
+        let expected = Machine { total: 132, busy: 21, stolen: 7 };
         assert_eq!(machine(stat), Some(expected));
         assert_eq!(machine("cpu  1 2\n"), None);
     }
 
     #[test]
     fn work_costs_as_much_as_it_took() {
-        let family = Family {
-            pids: vec![process::id()],
-        };
+        let family = Family { pids: vec![process::id()] };
         let before = family.cpu().unwrap();
         let until = before + Duration::from_millis(50);
         let begun = Instant::now();
         // The count must move with work done, not with time passed.
         while family.cpu().unwrap() < until {
-            assert!(
-                begun.elapsed() < Duration::from_secs(30),
-                "the count does not move"
-            );
+            assert!(begun.elapsed() < Duration::from_secs(30), "the count does not move");
         }
     }
 
@@ -216,9 +183,7 @@ mod tests {
         let family = Family::of(process::id()).unwrap();
         assert!(family.pids.contains(&process::id()) && family.pids.contains(&child.id()));
         // Children of other tests may be in the family, and end any time.
-        let own = Family {
-            pids: vec![process::id(), child.id()],
-        };
+        let own = Family { pids: vec![process::id(), child.id()] };
         assert!(own.peak_resident_bytes().unwrap() > 500_000);
         child.kill().unwrap();
         child.wait().unwrap();

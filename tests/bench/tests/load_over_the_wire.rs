@@ -55,12 +55,7 @@ fn every_case_is_answered_rightly_on_every_connection() {
     let address = origin();
     for case in Case::ALL {
         let outcome = load(address, case, 8, 200).checked().unwrap();
-        assert_eq!(
-            (outcome.requests, outcome.reconnects),
-            (200, 0),
-            "{}",
-            case.name()
-        );
+        assert_eq!((outcome.requests, outcome.reconnects), (200, 0), "{}", case.name());
         assert!(outcome.quantile_us(0.5) > 0.0 && outcome.per_second() > 0.0);
     }
 }
@@ -84,10 +79,7 @@ fn the_origin_reads_chunked_bodies_and_asks_for_those_that_wait() {
     let request = "POST /v2/namespaces/a HTTP/1.1\r\nConnection: close\r\nExpect: 100-continue\r\n\
                    Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
     let answer = exchange(address, request.as_bytes());
-    assert!(
-        answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"),
-        "{answer}"
-    );
+    assert!(answer.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"), "{answer}");
 }
 
 #[test]
@@ -104,12 +96,7 @@ fn a_wrong_status_or_body_is_an_error() {
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {
         let outcome = load(canned(answer), Case::Namespaces, 1, 3);
-        assert_eq!(
-            (outcome.requests, outcome.errors.wrong),
-            (0, 3),
-            "{:?}",
-            outcome.errors
-        );
+        assert_eq!((outcome.requests, outcome.errors.wrong), (0, 3), "{:?}", outcome.errors);
         assert!(outcome.checked().is_err());
     }
 }
@@ -117,12 +104,7 @@ fn a_wrong_status_or_body_is_an_error() {
 #[test]
 fn bytes_that_are_no_http_are_an_error() {
     let outcome = load(canned(b"SSH-2.0-x\r\n\r\n"), Case::Namespaces, 1, 2);
-    assert_eq!(
-        (outcome.requests, outcome.errors.broken),
-        (0, 2),
-        "{:?}",
-        outcome.errors
-    );
+    assert_eq!((outcome.requests, outcome.errors.broken), (0, 2), "{:?}", outcome.errors);
 }
 
 #[test]
@@ -136,9 +118,7 @@ fn an_answer_that_closes_is_right_and_the_next_request_takes_a_new_connection() 
             let _ = stream.read(&mut request).unwrap();
             let body = Case::Namespaces.answer();
             let head = "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n";
-            stream
-                .write_all(format!("{head}{body}").as_bytes())
-                .unwrap();
+            stream.write_all(format!("{head}{body}").as_bytes()).unwrap();
         }
     });
     let outcome = load(address, Case::Namespaces, 1, 3).checked().unwrap();
@@ -153,12 +133,7 @@ fn a_streamed_write_has_the_size_and_rows_that_it_claims() {
         let before = Tally::fetch(address).unwrap();
         let sent = send_write(address, 3_000_000, framing).unwrap();
         let seen = Tally::fetch(address).unwrap().since(before);
-        let expected = Tally {
-            requests: 1,
-            body_bytes: sent.body_bytes,
-            rows: sent.rows,
-            ..Tally::default()
-        };
+        let expected = Tally { requests: 1, body_bytes: sent.body_bytes, rows: sent.rows, ..Tally::default() };
         assert_eq!(seen, expected, "{framing:?}");
         assert!(sent.body_bytes.abs_diff(3_000_000) < 2_000, "{sent:?}");
     }
@@ -166,10 +141,7 @@ fn a_streamed_write_has_the_size_and_rows_that_it_claims() {
 
 #[test]
 fn a_refused_streamed_write_is_an_error() {
-    let refusing =
-        canned(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    let error = send_write(refusing, 100_000, Framing::Length)
-        .unwrap_err()
-        .to_string();
+    let refusing = canned(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+    let error = send_write(refusing, 100_000, Framing::Length).unwrap_err().to_string();
     assert!(error.contains("200"), "{error}");
 }

@@ -112,39 +112,19 @@ impl Measured {
 
 fn judge_content(measured: &Measured) -> Result<()> {
     let Measured { sent, seen, .. } = measured;
-    ensure!(
-        seen.requests == 1,
-        "the origin saw {} writes instead of one",
-        seen.requests
-    );
-    ensure!(
-        seen.rows == sent.rows,
-        "{} of {} rows arrived",
-        seen.rows,
-        sent.rows
-    );
+    ensure!(seen.requests == 1, "the origin saw {} writes instead of one", seen.requests);
+    ensure!(seen.rows == sent.rows, "{} of {} rows arrived", seen.rows, sent.rows);
     // The schema's declaration of the stamp has the same name and may be one more.
     let stamps = sent.rows..=sent.rows + 1;
-    ensure!(
-        stamps.contains(&seen.stamps),
-        "{} stamps for {} rows",
-        seen.stamps,
-        sent.rows
-    );
+    ensure!(stamps.contains(&seen.stamps), "{} stamps for {} rows", seen.stamps, sent.rows);
     Ok(())
 }
 
 fn judge_memory(options: &Options, small: u64, large: u64) -> Result<()> {
     let growth = large.saturating_sub(small);
     let (max_growth, max_rss) = (options.max_growth_mebibytes, options.max_rss_mebibytes);
-    ensure!(
-        growth <= max_growth * MEBIBYTE,
-        "memory grew by {growth} bytes; --max-growth-mebibytes is {max_growth}"
-    );
-    ensure!(
-        large <= max_rss * MEBIBYTE,
-        "memory rose to {large} bytes; --max-rss-mebibytes is {max_rss}"
-    );
+    ensure!(growth <= max_growth * MEBIBYTE, "memory grew by {growth} bytes; --max-growth-mebibytes is {max_growth}");
+    ensure!(large <= max_rss * MEBIBYTE, "memory rose to {large} bytes; --max-rss-mebibytes is {max_rss}");
     Ok(())
 }
 
@@ -154,16 +134,8 @@ mod tests {
 
     fn measured(rows: u64, stamps: u64) -> Measured {
         Measured {
-            sent: Sent {
-                rows: 5,
-                body_bytes: 100,
-            },
-            seen: Tally {
-                requests: 1,
-                rows,
-                stamps,
-                ..Tally::default()
-            },
+            sent: Sent { rows: 5, body_bytes: 100 },
+            seen: Tally { requests: 1, rows, stamps, ..Tally::default() },
             peak_bytes: 0,
             elapsed: Duration::ZERO,
             cpu: Duration::ZERO,

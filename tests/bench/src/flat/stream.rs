@@ -38,10 +38,7 @@ pub fn send_write(address: SocketAddr, bytes: u64, framing: Framing) -> Result<S
     let row_bytes = row(0).len() as u64 + 1;
     let edges = (WRITE_START.len() + WRITE_END.len()) as u64 - 1;
     let rows = bytes.saturating_sub(edges) / row_bytes;
-    let sent = Sent {
-        rows: rows.max(1),
-        body_bytes: edges + rows.max(1) * row_bytes,
-    };
+    let sent = Sent { rows: rows.max(1), body_bytes: edges + rows.max(1) * row_bytes };
     let mut stream = TcpStream::connect(address).context("connecting")?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
@@ -51,20 +48,13 @@ pub fn send_write(address: SocketAddr, bytes: u64, framing: Framing) -> Result<S
     if let (Err(error), Err(_)) = (&written, &status) {
         bail!("the write broke off: {error}");
     }
-    ensure!(
-        status? == 200,
-        "the write was answered with another status than 200"
-    );
+    let status = status?;
+    ensure!(status == 200, "the write was answered with {status}, not with 200");
     written?;
     Ok(sent)
 }
 
-fn write_request(
-    stream: &mut TcpStream,
-    address: SocketAddr,
-    sent: Sent,
-    framing: Framing,
-) -> io::Result<()> {
+fn write_request(stream: &mut TcpStream, address: SocketAddr, sent: Sent, framing: Framing) -> io::Result<()> {
     let target = format!("/v2/namespaces/bench{COUNTED}-flat");
     let framing_field = match framing {
         Framing::Length => format!("Content-Length: {}", sent.body_bytes),
@@ -73,15 +63,9 @@ fn write_request(
     let head = head("POST", &target, &address.to_string());
     write!(stream, "{head}Connection: close\r\n{framing_field}\r\n\r\n")?;
     match framing {
-        Framing::Length => write_body(
-            BufWriter::with_capacity(PIECE_BYTES, &mut *stream),
-            sent.rows,
-        ),
+        Framing::Length => write_body(BufWriter::with_capacity(PIECE_BYTES, &mut *stream), sent.rows),
         Framing::Chunked => {
-            write_body(
-                BufWriter::with_capacity(PIECE_BYTES, Chunks(&mut *stream)),
-                sent.rows,
-            )?;
+            write_body(BufWriter::with_capacity(PIECE_BYTES, Chunks(&mut *stream)), sent.rows)?;
             stream.write_all(b"0\r\n\r\n")
         }
     }
@@ -127,9 +111,6 @@ fn read_status(stream: &mut TcpStream) -> Result<u16> {
         if let Some(head) = parse_response(&answer)? {
             return Ok(head.status);
         }
-        ensure!(
-            count > 0 && answer.len() < MAX_ANSWER_BYTES,
-            "the connection closed before an answer"
-        );
+        ensure!(count > 0 && answer.len() < MAX_ANSWER_BYTES, "the connection closed before an answer");
     }
 }

@@ -80,20 +80,8 @@ impl Body {
                 sink(input);
                 Ok(Some(input.len()))
             }
-            Stage::Sized(left) => Ok(Some(self.data(
-                left,
-                input,
-                sink,
-                Stage::Sized,
-                Stage::Done,
-            ))),
-            Stage::ChunkData(left) => Ok(Some(self.data(
-                left,
-                input,
-                sink,
-                Stage::ChunkData,
-                Stage::ChunkEnd,
-            ))),
+            Stage::Sized(left) => Ok(Some(self.data(left, input, sink, Stage::Sized, Stage::Done))),
+            Stage::ChunkData(left) => Ok(Some(self.data(left, input, sink, Stage::ChunkData, Stage::ChunkEnd))),
             Stage::ChunkSize => self.chunk_size(input),
             Stage::ChunkEnd => self.chunk_end(input),
             Stage::Trailer => Ok(self.trailer(input)),
@@ -142,11 +130,7 @@ impl Body {
     }
 
     fn trailer(&mut self, input: &[u8]) -> Option<usize> {
-        let used = if input.starts_with(b"\r\n") {
-            2
-        } else {
-            memmem::find(input, b"\r\n\r\n")? + 4
-        };
+        let used = if input.starts_with(b"\r\n") { 2 } else { memmem::find(input, b"\r\n\r\n")? + 4 };
         self.stage = Stage::Done;
         Some(used)
     }
@@ -172,10 +156,7 @@ mod tests {
     fn a_sized_body_leaves_the_next_message_alone_however_it_is_cut() {
         for size in 1..=9 {
             let (data, rest, done) = read(Framing::Length(5), b"helloNEXT", size).unwrap();
-            assert_eq!(
-                (data.as_slice(), rest.as_slice(), done),
-                (&b"hello"[..], &b"NEXT"[..], true)
-            );
+            assert_eq!((data.as_slice(), rest.as_slice(), done), (&b"hello"[..], &b"NEXT"[..], true));
         }
     }
 
@@ -184,10 +165,7 @@ mod tests {
         let wire = b"5\r\nhello\r\n6;x=y\r\n world\r\n0\r\nA: b\r\nC: d\r\n\r\nNEXT";
         for size in 1..=wire.len() {
             let (data, rest, done) = read(Framing::Chunked, wire, size).unwrap();
-            assert_eq!(
-                (data.as_slice(), rest.as_slice(), done),
-                (&b"hello world"[..], &b"NEXT"[..], true)
-            );
+            assert_eq!((data.as_slice(), rest.as_slice(), done), (&b"hello world"[..], &b"NEXT"[..], true));
         }
     }
 

@@ -24,11 +24,7 @@ pub enum Filled {
 impl ReadBuffer {
     /// A buffer for `capacity` bytes, which is also the longest head that can be parsed from it.
     pub fn new(capacity: usize) -> Self {
-        Self {
-            data: vec![0; capacity].into_boxed_slice(),
-            start: 0,
-            end: 0,
-        }
+        Self { data: vec![0; capacity].into_boxed_slice(), start: 0, end: 0 }
     }
 
     /// The bytes that wait to be used.

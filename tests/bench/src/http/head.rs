@@ -84,12 +84,7 @@ pub fn parse_response(bytes: &[u8]) -> Result<Option<ResponseHead>> {
         100..=199 | 204 | 304 => Framing::Length(0),
         _ => facts.framing.unwrap_or(Framing::UntilClose),
     };
-    Ok(Some(ResponseHead {
-        length,
-        status,
-        framing,
-        keep_alive: facts.keep_alive && framing != Framing::UntilClose,
-    }))
+    Ok(Some(ResponseHead { length, status, framing, keep_alive: facts.keep_alive && framing != Framing::UntilClose }))
 }
 
 /// What the header fields say about the message.
@@ -101,11 +96,7 @@ struct Facts {
 
 impl Facts {
     fn read(fields: &[Header<'_>], version: Option<u8>) -> Result<Self> {
-        let mut facts = Self {
-            framing: None,
-            keep_alive: version == Some(1),
-            expects_continue: false,
-        };
+        let mut facts = Self { framing: None, keep_alive: version == Some(1), expects_continue: false };
         for field in fields {
             facts.note(field)?;
         }
@@ -196,9 +187,7 @@ mod tests {
 
     #[test]
     fn interim_answers_have_no_body() {
-        let head = parse_response(b"HTTP/1.1 100 Continue\r\n\r\n")
-            .unwrap()
-            .unwrap();
+        let head = parse_response(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap().unwrap();
         assert_eq!((head.status, head.framing), (100, Framing::Length(0)));
     }
 }

@@ -62,13 +62,7 @@ impl Connection {
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         registry.register(&mut stream, token, Interest::READABLE | Interest::WRITABLE)?;
-        Ok(Self {
-            stream,
-            input: ReadBuffer::new(READ_BYTES),
-            sent: None,
-            answer: None,
-            started: Instant::now(),
-        })
+        Ok(Self { stream, input: ReadBuffer::new(READ_BYTES), sent: None, answer: None, started: Instant::now() })
     }
 
     /// Whether a request is under way.
@@ -88,10 +82,7 @@ impl Connection {
     pub(super) fn advance(&mut self, plan: &Plan, ends: bool) -> Result<Progress> {
         self.send(plan)?;
         loop {
-            let filled = self
-                .input
-                .fill(&mut self.stream)
-                .context("reading an answer")?;
+            let filled = self.input.fill(&mut self.stream).context("reading an answer")?;
             if let Some(progress) = self.receive(plan)? {
                 return Ok(progress);
             }
@@ -120,11 +111,7 @@ impl Connection {
 
     fn receive(&mut self, plan: &Plan) -> Result<Option<Progress>> {
         if !self.is_busy() {
-            return if self.input.unread().is_empty() {
-                Ok(None)
-            } else {
-                bail!("bytes came that nobody asked for")
-            };
+            return if self.input.unread().is_empty() { Ok(None) } else { bail!("bytes came that nobody asked for") };
         }
         if self.answer.is_none() && !self.receive_head()? {
             return Ok(None);
@@ -172,12 +159,7 @@ impl Connection {
 
 impl Answer {
     fn take(&mut self, input: &[u8], expected: &[u8]) -> Result<usize> {
-        let Self {
-            body,
-            matched,
-            differs,
-            ..
-        } = self;
+        let Self { body, matched, differs, .. } = self;
         body.decode(input, &mut |data| {
             if expected[(*matched).min(expected.len())..].starts_with(data) {
                 *matched += data.len();
@@ -193,12 +175,8 @@ impl Answer {
         }
         if self.differs || self.matched != expected.len() {
             let (is, all) = (self.matched, expected.len());
-            return Progress::Wrong(format!(
-                "only the first {is} of {all} bytes of the body are right"
-            ));
+            return Progress::Wrong(format!("only the first {is} of {all} bytes of the body are right"));
         }
-        Progress::Answered {
-            closes: !self.keep_alive,
-        }
+        Progress::Answered { closes: !self.keep_alive }
     }
 }

@@ -51,15 +51,9 @@ impl Generator {
     /// When one of them cannot be opened.
     pub fn connect(address: SocketAddr, count: usize, plan: Plan) -> Result<Self> {
         let poll = Poll::new().context("poller")?;
-        let connections = (0..count)
-            .map(|index| Connection::open(address, poll.registry(), Token(index)))
-            .collect::<Result<_>>()?;
-        Ok(Self {
-            address,
-            plan,
-            poll,
-            connections,
-        })
+        let connections =
+            (0..count).map(|index| Connection::open(address, poll.registry(), Token(index))).collect::<Result<_>>()?;
+        Ok(Self { address, plan, poll, connections })
     }
 
     /// Sends requests on all connections until `limit`, then waits for the answers still due.
@@ -67,13 +61,7 @@ impl Generator {
     /// # Errors
     /// When the target stalls or cannot be reached again; wrong answers are counted in the outcome instead.
     pub fn run(&mut self, limit: Limit) -> Result<Outcome> {
-        let mut stretch = Stretch {
-            outcome: Outcome::new()?,
-            limit,
-            begun: Instant::now(),
-            started: 0,
-            busy: 0,
-        };
+        let mut stretch = Stretch { outcome: Outcome::new()?, limit, begun: Instant::now(), started: 0, busy: 0 };
         for index in 0..self.connections.len() {
             self.next(index, &mut stretch, Instant::now())?;
         }
@@ -91,11 +79,7 @@ impl Generator {
             other => other.context("poller")?,
         }
         if events.is_empty() {
-            bail!(
-                "{} gave no answer for {} s",
-                self.address,
-                STALLED.as_secs()
-            );
+            bail!("{} gave no answer for {} s", self.address, STALLED.as_secs());
         }
         for event in events.iter() {
             self.handle(event, stretch)?;
@@ -156,8 +140,7 @@ impl Generator {
     }
 
     fn reopen(&mut self, index: usize) -> Result<()> {
-        self.connections[index] =
-            Connection::open(self.address, self.poll.registry(), Token(index))?;
+        self.connections[index] = Connection::open(self.address, self.poll.registry(), Token(index))?;
         Ok(())
     }
 }

@@ -22,9 +22,6 @@ pub struct Plan {
 impl Plan {
     /// The plan of a case, for the target at `host`.
     pub fn of(case: crate::case::Case, host: &str, counted: bool) -> Self {
-        Self {
-            request: case.request(host, counted),
-            answer: case.answer().into_bytes(),
-        }
+        Self { request: case.request(host, counted), answer: case.answer().into_bytes() }
     }
 }

@@ -63,8 +63,7 @@ impl Outcome {
 
     pub(super) fn record(&mut self, latency: Duration) {
         self.requests += 1;
-        self.latencies
-            .saturating_record(nanoseconds(latency).max(1));
+        self.latencies.saturating_record(nanoseconds(latency).max(1));
     }
 
     /// Answers per second.
@@ -110,10 +109,7 @@ mod tests {
         outcome.elapsed = Duration::from_secs(4);
         for (share, expected_us) in [(0.5, 500_000.0), (0.99, 990_000.0), (0.999, 999_000.0)] {
             let is = outcome.quantile_us(share);
-            assert!(
-                (is - expected_us).abs() / expected_us < 0.001,
-                "{share}: {is}"
-            );
+            assert!((is - expected_us).abs() / expected_us < 0.001, "{share}: {is}");
         }
         assert!((outcome.per_second() - 250.0).abs() < 1e-9);
     }
@@ -126,9 +122,6 @@ mod tests {
         outcome.errors.wrong = 1;
         outcome.errors.note(|| "status 500".to_owned());
         let error = outcome.checked().unwrap_err().to_string();
-        assert!(
-            error.contains("1 wrong") && error.contains("status 500"),
-            "{error}"
-        );
+        assert!(error.contains("1 wrong") && error.contains("status 500"), "{error}");
     }
 }

@@ -40,13 +40,7 @@ pub(super) struct Connection {
 
 impl Connection {
     pub(super) fn new(stream: TcpStream) -> Self {
-        Self {
-            stream,
-            input: ReadBuffer::new(READ_BYTES),
-            exchange: None,
-            output: None,
-            last: false,
-        }
+        Self { stream, input: ReadBuffer::new(READ_BYTES), exchange: None, output: None, last: false }
     }
 
     /// Goes as far as the socket allows. Must be called on every event, because events are edge-triggered.

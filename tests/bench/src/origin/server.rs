@@ -33,16 +33,9 @@ impl Server {
     /// When the address cannot be bound.
     pub fn bind(address: SocketAddr) -> Result<Self> {
         let poll = Poll::new().context("poller")?;
-        let mut listener =
-            TcpListener::bind(address).with_context(|| format!("--listen {address}"))?;
-        poll.registry()
-            .register(&mut listener, LISTENER, Interest::READABLE)?;
-        Ok(Self {
-            poll,
-            listener,
-            connections: Slab::new(),
-            site: Site::new(),
-        })
+        let mut listener = TcpListener::bind(address).with_context(|| format!("--listen {address}"))?;
+        poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
+        Ok(Self { poll, listener, connections: Slab::new(), site: Site::new() })
     }
 
     /// The address that it listens on.
@@ -79,10 +72,7 @@ impl Server {
         let Some(connection) = self.connections.get_mut(key) else {
             return;
         };
-        if !matches!(
-            connection.advance(&mut self.site, event.is_read_closed()),
-            Ok(Fate::Keep)
-        ) {
+        if !matches!(connection.advance(&mut self.site, event.is_read_closed()), Ok(Fate::Keep)) {
             self.connections.remove(key);
         }
     }
@@ -94,12 +84,7 @@ impl Server {
             }
             let entry = self.connections.vacant_entry();
             let interest = Interest::READABLE | Interest::WRITABLE;
-            if self
-                .poll
-                .registry()
-                .register(&mut stream, Token(entry.key()), interest)
-                .is_ok()
-            {
+            if self.poll.registry().register(&mut stream, Token(entry.key()), interest).is_ok() {
                 entry.insert(Connection::new(stream));
             }
         }

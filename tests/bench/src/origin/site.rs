@@ -43,10 +43,7 @@ impl Site {
             Route::Query(Size::Large) => self.query_large.clone(),
             Route::Write => self.written.clone(),
             Route::Namespaces => self.namespaces.clone(),
-            Route::Tally => answer(
-                "200 OK",
-                &serde_json::to_string(&self.tally).unwrap_or_default(),
-            ),
+            Route::Tally => answer("200 OK", &serde_json::to_string(&self.tally).unwrap_or_default()),
             Route::Unknown => self.unknown.clone(),
         }
     }
@@ -59,9 +56,7 @@ impl Site {
 
 fn answer(status: &str, body: &str) -> Answer {
     let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
-    );
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
     Arc::from((head + body).into_bytes())
 }
 
@@ -82,18 +77,14 @@ impl Route {
         match (method, path) {
             ("GET", "/v1/namespaces") => Self::Namespaces,
             ("GET", TALLY_TARGET) => Self::Tally,
-            ("POST", _) => {
-                Self::of_namespace(path.strip_prefix("/v2/namespaces/").unwrap_or_default())
-            }
+            ("POST", _) => Self::of_namespace(path.strip_prefix("/v2/namespaces/").unwrap_or_default()),
             _ => Self::Unknown,
         }
     }
 
     fn of_namespace(rest: &str) -> Self {
         match rest.split_once('/') {
-            Some((name, "query")) if name.ends_with(Size::Large.suffix()) => {
-                Self::Query(Size::Large)
-            }
+            Some((name, "query")) if name.ends_with(Size::Large.suffix()) => Self::Query(Size::Large),
             Some((_, "query")) => Self::Query(Size::Small),
             None if !rest.is_empty() => Self::Write,
             _ => Self::Unknown,
@@ -122,28 +113,16 @@ mod tests {
             let answer = site.answer(Route::of(head.method, head.target));
             let head = parse_response(&answer).unwrap().unwrap();
             assert_eq!(head.status, 200);
-            assert_eq!(
-                &answer[head.length..],
-                case.answer().as_bytes(),
-                "{}",
-                case.name()
-            );
+            assert_eq!(&answer[head.length..], case.answer().as_bytes(), "{}", case.name());
         }
     }
 
     #[test]
     fn other_requests_are_unknown() {
-        for (method, target) in [
-            ("GET", "/"),
-            ("POST", "/v2/namespaces/"),
-            ("POST", "/v2/namespaces/a/b"),
-            ("PUT", "/v2/namespaces/a"),
-        ] {
-            assert_eq!(
-                Route::of(method, target),
-                Route::Unknown,
-                "{method} {target}"
-            );
+        for (method, target) in
+            [("GET", "/"), ("POST", "/v2/namespaces/"), ("POST", "/v2/namespaces/a/b"), ("PUT", "/v2/namespaces/a")]
+        {
+            assert_eq!(Route::of(method, target), Route::Unknown, "{method} {target}");
         }
     }
 }

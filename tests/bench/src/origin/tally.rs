@@ -45,10 +45,7 @@ impl Tally {
     pub fn fetch(address: SocketAddr) -> Result<Self> {
         let mut stream = TcpStream::connect(address).context("the tally")?;
         stream.set_read_timeout(Some(PATIENCE))?;
-        write!(
-            stream,
-            "GET {TALLY_TARGET} HTTP/1.1\r\nConnection: close\r\n\r\n"
-        )?;
+        write!(stream, "GET {TALLY_TARGET} HTTP/1.1\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).context("the tally")?;
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
@@ -114,18 +111,13 @@ struct Occurrences {
 
 impl Occurrences {
     fn of(text: &'static str) -> Self {
-        Self {
-            finder: Finder::new(text),
-            tail: Vec::with_capacity(2 * text.len()),
-            count: 0,
-        }
+        Self { finder: Finder::new(text), tail: Vec::with_capacity(2 * text.len()), count: 0 }
     }
 
     fn see(&mut self, data: &[u8]) {
         let overlap = self.finder.needle().len() - 1;
         // Neither side of the seam can hold the whole text, so nothing is counted twice.
-        self.tail
-            .extend_from_slice(&data[..data.len().min(overlap)]);
+        self.tail.extend_from_slice(&data[..data.len().min(overlap)]);
         self.count += self.finder.find_iter(&self.tail).count() as u64;
         self.count += self.finder.find_iter(data).count() as u64;
         if data.len() >= overlap {
@@ -147,18 +139,10 @@ mod tests {
         let body = format!(r#"[{ROW_START}1",{STAMP}1}},{ROW_START}2",{STAMP}2}}],{EXCLUSION}:[]"#);
         for size in 1..=body.len() {
             let mut watch = Watch::new();
-            body.as_bytes()
-                .chunks(size)
-                .for_each(|piece| watch.see(piece));
+            body.as_bytes().chunks(size).for_each(|piece| watch.see(piece));
             let mut tally = Tally::default();
             watch.settle(&mut tally);
-            let expected = Tally {
-                requests: 1,
-                body_bytes: body.len() as u64,
-                rows: 2,
-                stamps: 2,
-                exclusions: 1,
-            };
+            let expected = Tally { requests: 1, body_bytes: body.len() as u64, rows: 2, stamps: 2, exclusions: 1 };
             assert_eq!(tally, expected, "in pieces of {size}");
         }
     }

@@ -31,36 +31,17 @@ pub(super) struct Judged {
 
 impl Judged {
     fn new(what: String, measured: Spread, limit: f64, unit: &'static str) -> Self {
-        Self {
-            what,
-            measured,
-            limit,
-            unit,
-            verdict: Verdict::of(measured, limit),
-        }
+        Self { what, measured, limit, unit, verdict: Verdict::of(measured, limit) }
     }
 }
 
 /// All aims that the results can tell of; none when the router was not measured.
 pub(super) fn judge(results: &Results) -> Vec<Judged> {
     let cpu = results.cells.iter().filter_map(cpu);
-    let latency = results
-        .cells
-        .iter()
-        .filter(|cell| cell.connections == 1)
-        .filter_map(latency);
+    let latency = results.cells.iter().filter(|cell| cell.connections == 1).filter_map(latency);
     let resident = results.router_resident_mb().map(|median| {
-        let spread = Spread {
-            median,
-            low: median,
-            high: median,
-        };
-        Judged::new(
-            "RSS of the router, highest of the run".to_owned(),
-            spread,
-            RESIDENT_MB,
-            " MB",
-        )
+        let spread = Spread { median, low: median, high: median };
+        Judged::new("RSS of the router, highest of the run".to_owned(), spread, RESIDENT_MB, " MB")
     });
     cpu.chain(latency).chain(resident).collect()
 }
@@ -75,17 +56,8 @@ fn cpu(cell: &Cell) -> Option<Judged> {
         Work::PassedThrough => CPU_PASSED_THROUGH,
         Work::Read => CPU_READ,
     };
-    let what = format!(
-        "CPU per request, {} at {}",
-        cell.case.name(),
-        cell.connections
-    );
-    Some(Judged::new(
-        what,
-        cell.ratio(|shot| shot.cpu_us)?,
-        limit,
-        "x",
-    ))
+    let what = format!("CPU per request, {} at {}", cell.case.name(), cell.connections);
+    Some(Judged::new(what, cell.ratio(|shot| shot.cpu_us)?, limit, "x"))
 }
 
 fn latency(cell: &Cell) -> Option<Judged> {

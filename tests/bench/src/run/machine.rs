@@ -28,10 +28,7 @@ impl Neighbours {
         let total = (after.total - before.total).max(1) as f64;
         let busy = (after.busy - before.busy) as f64;
         let own = own.as_secs_f64() * ticks_per_second() as f64;
-        Self {
-            others: ((busy - own) / total).max(0.0),
-            stolen: (after.stolen - before.stolen) as f64 / total,
-        }
+        Self { others: ((busy - own) / total).max(0.0), stolen: (after.stolen - before.stolen) as f64 / total }
     }
 
     /// Whether other processes took enough to bend the figures.
@@ -48,32 +45,17 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    pub(super) fn gather(
-        options: &Options,
-        schedule: &Schedule,
-        neighbours: Neighbours,
-    ) -> Result<Self> {
+    pub(super) fn gather(options: &Options, schedule: &Schedule, neighbours: Neighbours) -> Result<Self> {
         let cores = available_parallelism().context("the number of cores")?;
-        let kernel =
-            fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
-        let shared = if neighbours.disturb() {
-            "shared"
-        } else {
-            "quiet"
-        };
+        let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
+        let shared = if neighbours.disturb() { "shared" } else { "quiet" };
         let lines = vec![
             ("date", output("date", &["-u", "+%F %H:%M UTC"])),
             ("commit", commit()),
             ("command", command()),
-            (
-                "machine",
-                format!("{}, {cores} cores, {} of memory", processor(), memory()),
-            ),
+            ("machine", format!("{}, {cores} cores, {} of memory", processor(), memory())),
             ("kernel", format!("Linux {}", kernel.trim())),
-            (
-                "nginx",
-                format!("{}, {} workers", nginx_version()?, options.nginx_workers),
-            ),
+            ("nginx", format!("{}, {} workers", nginx_version()?, options.nginx_workers)),
             ("rustc", output("rustc", &["--version"])),
             (
                 "schedule",
@@ -104,52 +86,32 @@ fn command() -> String {
 }
 
 fn without_folders(word: &str) -> String {
-    let (name, value) = word
-        .split_once('=')
-        .map_or(("", word), |(name, value)| (name, value));
-    let value = if value.starts_with('/') {
-        value.rsplit('/').next().unwrap_or(value)
-    } else {
-        value
-    };
-    if name.is_empty() {
-        value.to_owned()
-    } else {
-        format!("{name}={value}")
-    }
+    let (name, value) = word.split_once('=').map_or(("", word), |(name, value)| (name, value));
+    let value = if value.starts_with('/') { value.rsplit('/').next().unwrap_or(value) } else { value };
+    if name.is_empty() { value.to_owned() } else { format!("{name}={value}") }
 }
 
 fn commit() -> String {
     let hash = output("git", &["rev-parse", "--short", "HEAD"]);
     let changes = output("git", &["status", "--porcelain", "--untracked-files=no"]);
-    if changes.is_empty() {
-        hash
-    } else {
-        format!("{hash} with local changes")
-    }
+    if changes.is_empty() { hash } else { format!("{hash} with local changes") }
 }
 
 /// What a command prints, or nothing: a missing tool must not cost a run its results.
 fn output(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
-    output.map_or_else(
-        |_| String::new(),
-        |output| String::from_utf8_lossy(&output.stdout).trim().to_owned(),
-    )
+    output.map_or_else(|_| String::new(), |output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    field(&text, "model name")
-        .unwrap_or("unknown processor")
-        .to_owned()
+    field(&text, "model name").unwrap_or("unknown processor").to_owned()
 }
 
 fn memory() -> String {
     let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let kibibytes: f64 = field(&text, "MemTotal")
-        .and_then(|value| value.split_whitespace().next()?.parse().ok())
-        .unwrap_or(0.0);
+    let kibibytes: f64 =
+        field(&text, "MemTotal").and_then(|value| value.split_whitespace().next()?.parse().ok()).unwrap_or(0.0);
     format!("{:.0} GiB", kibibytes / 1_048_576.0)
 }
 
@@ -164,16 +126,8 @@ mod tests {
 
     #[test]
     fn what_the_run_itself_used_is_no_neighbour() {
-        let before = Machine {
-            total: 1_000,
-            busy: 100,
-            stolen: 0,
-        };
-        let after = Machine {
-            total: 2_000,
-            busy: 700,
-            stolen: 20,
-        };
+        let before = Machine { total: 1_000, busy: 100, stolen: 0 };
+        let after = Machine { total: 2_000, busy: 700, stolen: 20 };
         let own = Duration::from_secs_f64(500.0 / ticks_per_second() as f64);
         let neighbours = Neighbours::between(before, after, own);
         assert!((neighbours.others - 0.1).abs() < 1e-9, "{neighbours:?}");
@@ -183,14 +137,8 @@ mod tests {
 
     #[test]
     fn folders_are_left_out_of_the_command() {
-        assert_eq!(
-            without_folders("--router-bin=/a/b/query-router"),
-            "--router-bin=query-router"
-        );
+        assert_eq!(without_folders("--router-bin=/a/b/query-router"), "--router-bin=query-router");
         assert_eq!(without_folders("/a/b/layer-bench"), "layer-bench");
-        assert_eq!(
-            without_folders("--out=docs/benchmarks.md"),
-            "--out=docs/benchmarks.md"
-        );
+        assert_eq!(without_folders("--out=docs/benchmarks.md"), "--out=docs/benchmarks.md");
     }
 }

@@ -37,10 +37,7 @@ pub fn run(options: &Options) -> Result<()> {
     for target in targets.all() {
         proof::check(target, targets.origin.address).with_context(|| target.name())?;
     }
-    eprintln!(
-        "about {:.0} s of measurements",
-        schedule.total(targets.all().len()).as_secs_f64()
-    );
+    eprintln!("about {:.0} s of measurements", schedule.total(targets.all().len()).as_secs_f64());
     let (results, neighbours) = measure(&schedule, &targets)?;
     let facts = Facts::gather(options, &schedule, neighbours)?;
     let text = report::text(&facts, &results);
@@ -50,10 +47,7 @@ pub fn run(options: &Options) -> Result<()> {
         let page = report::place(&page, &text).with_context(|| path.display().to_string())?;
         fs::write(path, page).with_context(|| path.display().to_string())?;
     }
-    ensure!(
-        !options.check || aims::all_pass(&results),
-        "an aim is missed; see the table"
-    );
+    ensure!(!options.check || aims::all_pass(&results), "an aim is missed; see the table");
     Ok(())
 }
 
@@ -66,13 +60,7 @@ fn measure(schedule: &Schedule, targets: &Targets) -> Result<(Results, Neighbour
             for round in 0..schedule.rounds {
                 for target in targets.in_order_of(round) {
                     let shot = shot::take(target, targets, case, connections, schedule)
-                        .with_context(|| {
-                            format!(
-                                "{} at {connections} connections, {}",
-                                case.name(),
-                                target.name()
-                            )
-                        })?;
+                        .with_context(|| format!("{} at {connections} connections, {}", case.name(), target.name()))?;
                     results.add(case, connections, target.kind, shot);
                 }
             }

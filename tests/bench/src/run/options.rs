@@ -57,23 +57,12 @@ impl Options {
         let rounds = self.rounds.unwrap_or(rounds);
         ensure!((1..=100).contains(&rounds), "--rounds: 1 to 100");
         for count in &self.connections {
-            ensure!(
-                (1..=1_024).contains(count),
-                "--connections {count}: 1 to 1024"
-            );
+            ensure!((1..=1_024).contains(count), "--connections {count}: 1 to 1024");
         }
-        let time =
-            Duration::try_from_secs_f64(self.seconds.unwrap_or(seconds)).context("--seconds")?;
-        ensure!(
-            !time.is_zero() && time <= Duration::from_secs(60),
-            "--seconds: more than 0, at most 60"
-        );
+        let time = Duration::try_from_secs_f64(self.seconds.unwrap_or(seconds)).context("--seconds")?;
+        ensure!(!time.is_zero() && time <= Duration::from_secs(60), "--seconds: more than 0, at most 60");
         Ok(Schedule {
-            cases: if self.cases.is_empty() {
-                Case::ALL.to_vec()
-            } else {
-                self.cases.clone()
-            },
+            cases: if self.cases.is_empty() { Case::ALL.to_vec() } else { self.cases.clone() },
             connections: self.connections.clone(),
             rounds,
             time,
@@ -102,9 +91,7 @@ mod tests {
     }
 
     fn schedule(arguments: &[&str]) -> Result<Schedule> {
-        Line::parse_from([&["run"], arguments].concat())
-            .options
-            .schedule()
+        Line::parse_from([&["run"], arguments].concat()).options.schedule()
     }
 
     #[test]
@@ -115,12 +102,7 @@ mod tests {
 
     #[test]
     fn bounds_are_kept() {
-        for wrong in [
-            ["--rounds", "0"],
-            ["--connections", "0"],
-            ["--seconds", "-1"],
-            ["--seconds", "1e9"],
-        ] {
+        for wrong in [["--rounds", "0"], ["--connections", "0"], ["--seconds", "-1"], ["--seconds", "1e9"]] {
             let joined = wrong.join("=");
             let error = schedule(&[&joined]).unwrap_err().to_string();
             assert!(error.starts_with(wrong[0]), "{error}");

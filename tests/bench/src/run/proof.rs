@@ -18,43 +18,29 @@ pub(super) fn check(target: &Target, origin: SocketAddr) -> Result<()> {
         let before = Tally::fetch(origin)?;
         let plan = Plan::of(case, &target.address.to_string(), true);
         let mut generator = Generator::connect(target.address, 1, plan)?;
-        generator
-            .run(Limit::Requests(1))?
-            .checked()
-            .context(case.name())?;
+        generator.run(Limit::Requests(1))?.checked().context(case.name())?;
         let seen = Tally::fetch(origin)?.since(before);
         if case != Case::Namespaces {
-            judge(case, target.kind, seen)
-                .with_context(|| format!("{}: the origin saw {seen:?}", case.name()))?;
+            judge(case, target.kind, seen).with_context(|| format!("{}: the origin saw {seen:?}", case.name()))?;
         }
     }
     Ok(())
 }
 
 fn judge(case: Case, kind: Kind, seen: Tally) -> Result<()> {
-    let sent = Tally {
-        requests: 1,
-        body_bytes: case.body().len() as u64,
-        rows: u64::from(case.rows()),
-        ..Tally::default()
-    };
+    let sent =
+        Tally { requests: 1, body_bytes: case.body().len() as u64, rows: u64::from(case.rows()), ..Tally::default() };
     if kind != Kind::Router || case.work() == Work::PassedThrough {
         ensure!(seen == sent, "the request was changed or lost on the way");
         return Ok(());
     }
-    ensure!(
-        seen.requests == 1 && seen.rows == sent.rows,
-        "rows or requests were lost"
-    );
+    ensure!(seen.requests == 1 && seen.rows == sent.rows, "rows or requests were lost");
     if case.rows() > 0 {
         // The schema's declaration of the stamp has the same name and may be one more.
         let stamps = seen.rows..=seen.rows + 1;
         ensure!(stamps.contains(&seen.stamps), "not every row is stamped");
     } else {
-        ensure!(
-            seen.exclusions == 1,
-            "the reserved attributes are not left out"
-        );
+        ensure!(seen.exclusions == 1, "the reserved attributes are not left out");
     }
     Ok(())
 }
@@ -64,22 +50,14 @@ mod tests {
     use super::*;
 
     fn passed(case: Case) -> Tally {
-        Tally {
-            requests: 1,
-            body_bytes: case.body().len() as u64,
-            rows: u64::from(case.rows()),
-            ..Tally::default()
-        }
+        Tally { requests: 1, body_bytes: case.body().len() as u64, rows: u64::from(case.rows()), ..Tally::default() }
     }
 
     #[test]
     fn what_is_passed_through_must_come_out_as_it_went_in() {
         let seen = passed(Case::QueryPassLarge);
         judge(Case::QueryPassLarge, Kind::Router, seen).unwrap();
-        let longer = Tally {
-            body_bytes: seen.body_bytes + 1,
-            ..seen
-        };
+        let longer = Tally { body_bytes: seen.body_bytes + 1, ..seen };
         assert!(judge(Case::QueryPassLarge, Kind::Router, longer).is_err());
         assert!(judge(Case::WriteLarge, Kind::Nginx, passed(Case::WriteSmall)).is_err());
     }
@@ -97,14 +75,6 @@ mod tests {
     fn the_router_must_leave_reserved_attributes_out() {
         let seen = passed(Case::QueryReadSmall);
         assert!(judge(Case::QueryReadSmall, Kind::Router, seen).is_err());
-        judge(
-            Case::QueryReadSmall,
-            Kind::Router,
-            Tally {
-                exclusions: 1,
-                ..seen
-            },
-        )
-        .unwrap();
+        judge(Case::QueryReadSmall, Kind::Router, Tally { exclusions: 1, ..seen }).unwrap();
     }
 }

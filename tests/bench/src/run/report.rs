@@ -45,12 +45,8 @@ pub(super) fn place(page: &str, text: &str) -> Result<String> {
 
 fn aims_table(results: &Results) -> Table {
     use Align::{Left, Right};
-    let mut table = Table::new(&[
-        ("aim", Left),
-        ("at most", Right),
-        ("measured (lowest to highest round)", Right),
-        ("", Left),
-    ]);
+    let mut table =
+        Table::new(&[("aim", Left), ("at most", Right), ("measured (lowest to highest round)", Right), ("", Left)]);
     for judged in aims::judge(results) {
         table.row(vec![
             judged.what,
@@ -115,12 +111,9 @@ fn figures_table(results: &Results) -> Table {
 
 fn figures_row(cell: &Cell, kind: Kind) -> Vec<String> {
     let middle = |figure: fn(&Shot) -> Option<f64>| {
-        cell.spread(kind, figure)
-            .map_or_else(String::new, |spread| number(spread.median, 0))
+        cell.spread(kind, figure).map_or_else(String::new, |spread| number(spread.median, 0))
     };
-    let added = (kind != Kind::Direct)
-        .then(|| cell.added_p50_us(kind))
-        .flatten();
+    let added = (kind != Kind::Direct).then(|| cell.added_p50_us(kind)).flatten();
     vec![
         cell.case.name().to_owned(),
         cell.connections.to_string(),
@@ -137,10 +130,7 @@ fn figures_row(cell: &Cell, kind: Kind) -> Vec<String> {
 }
 
 fn memory_table(results: &Results) -> Table {
-    let mut table = Table::new(&[
-        ("through", Align::Left),
-        ("highest RSS of the run, MB", Align::Right),
-    ]);
+    let mut table = Table::new(&[("through", Align::Left), ("highest RSS of the run, MB", Align::Right)]);
     for (kind, bytes) in &results.resident {
         table.row(vec![kind.name().to_owned(), number(*bytes as f64 / 1e6, 1)]);
     }
@@ -152,13 +142,8 @@ fn range(spread: Option<Spread>, decimals: usize) -> String {
     let Some(spread) = spread else {
         return String::new();
     };
-    let [median, low, high] =
-        [spread.median, spread.low, spread.high].map(|value| number(value, decimals));
-    if low == high {
-        median
-    } else {
-        format!("{median} ({low} to {high})")
-    }
+    let [median, low, high] = [spread.median, spread.low, spread.high].map(|value| number(value, decimals));
+    if low == high { median } else { format!("{median} ({low} to {high})") }
 }
 
 fn number(value: f64, decimals: usize) -> String {
@@ -172,31 +157,16 @@ mod tests {
     use crate::run::results::tests::example;
 
     fn facts() -> Facts {
-        Facts {
-            lines: vec![("date", "today".to_owned())],
-            neighbours: Neighbours {
-                others: 0.2,
-                stolen: 0.0,
-            },
-        }
+        Facts { lines: vec![("date", "today".to_owned())], neighbours: Neighbours { others: 0.2, stolen: 0.0 } }
     }
 
     #[test]
     fn the_report_tells_ratio_range_verdict_and_noise() {
         let text = text(&facts(), &example());
-        assert!(
-            text.contains("| CPU per request, query-pass-small at 1 |    1.5x |"),
-            "{text}"
-        );
+        assert!(text.contains("| CPU per request, query-pass-small at 1 |    1.5x |"), "{text}");
         assert!(text.contains("40 (40 to 80)"), "{text}");
-        assert!(
-            text.contains("PASS") && text.contains("Other work ran"),
-            "{text}"
-        );
-        assert!(
-            text.contains("| router  |                       12.0 |"),
-            "{text}"
-        );
+        assert!(text.contains("PASS") && text.contains("Other work ran"), "{text}");
+        assert!(text.contains("| router  |                       12.0 |"), "{text}");
     }
 
     #[test]

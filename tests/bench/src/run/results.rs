@@ -27,34 +27,18 @@ pub(super) struct Results {
 
 impl Results {
     pub(super) fn new(schedule: &Schedule) -> Self {
-        let cell = |case, connections| Cell {
-            case,
-            connections,
-            direct: Vec::new(),
-            nginx: Vec::new(),
-            router: Vec::new(),
-        };
+        let cell =
+            |case, connections| Cell { case, connections, direct: Vec::new(), nginx: Vec::new(), router: Vec::new() };
         let cells = schedule
             .cases
             .iter()
-            .flat_map(|&case| {
-                schedule
-                    .connections
-                    .iter()
-                    .map(move |&connections| cell(case, connections))
-            })
+            .flat_map(|&case| schedule.connections.iter().map(move |&connections| cell(case, connections)))
             .collect();
-        Self {
-            cells,
-            resident: Vec::new(),
-        }
+        Self { cells, resident: Vec::new() }
     }
 
     pub(super) fn add(&mut self, case: Case, connections: usize, kind: Kind, shot: Shot) {
-        let cell = self
-            .cells
-            .iter_mut()
-            .find(|cell| cell.case == case && cell.connections == connections);
+        let cell = self.cells.iter_mut().find(|cell| cell.case == case && cell.connections == connections);
         if let Some(cell) = cell {
             cell.shots_mut(kind).push(shot);
         }
@@ -66,10 +50,7 @@ impl Results {
 
     /// The highest resident memory of the router, in MB.
     pub(super) fn router_resident_mb(&self) -> Option<f64> {
-        let (_, bytes) = self
-            .resident
-            .iter()
-            .find(|(kind, _)| *kind == Kind::Router)?;
+        let (_, bytes) = self.resident.iter().find(|(kind, _)| *kind == Kind::Router)?;
         Some(*bytes as f64 / 1e6)
     }
 }
@@ -92,11 +73,7 @@ impl Cell {
     }
 
     /// The spread of one figure over the rounds.
-    pub(super) fn spread(
-        &self,
-        kind: Kind,
-        figure: impl Fn(&Shot) -> Option<f64>,
-    ) -> Option<Spread> {
+    pub(super) fn spread(&self, kind: Kind, figure: impl Fn(&Shot) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.shots(kind).iter().filter_map(figure))
     }
 
@@ -113,11 +90,7 @@ impl Cell {
 
     /// The router's added median latency over nginx's, round by round.
     pub(super) fn added_p50_ratio(&self) -> Option<Spread> {
-        Spread::of(
-            self.added(Kind::Router)
-                .zip(self.added(Kind::Nginx))
-                .map(|(router, nginx)| router / nginx),
-        )
+        Spread::of(self.added(Kind::Router).zip(self.added(Kind::Nginx)).map(|(router, nginx)| router / nginx))
     }
 
     fn added(&self, kind: Kind) -> impl Iterator<Item = f64> {
@@ -170,23 +143,10 @@ pub(super) mod tests {
     fn ratios_are_made_within_a_round() {
         let results = example();
         let cell = &results.cells[0];
-        let even = |value| {
-            Some(Spread {
-                low: value,
-                median: value,
-                high: value,
-            })
-        };
+        let even = |value| Some(Spread { low: value, median: value, high: value });
         assert_eq!(cell.ratio(|shot| shot.cpu_us), even(1.5));
         assert_eq!(cell.added_p50_ratio(), even(1.5));
-        assert_eq!(
-            cell.added_p50_us(Kind::Nginx),
-            Some(Spread {
-                low: 40.0,
-                median: 40.0,
-                high: 80.0
-            })
-        );
+        assert_eq!(cell.added_p50_us(Kind::Nginx), Some(Spread { low: 40.0, median: 40.0, high: 80.0 }));
         assert_eq!(cell.spread(Kind::Direct, |shot| shot.cpu_us), None);
     }
 }

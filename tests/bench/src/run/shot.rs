@@ -34,16 +34,11 @@ pub(super) fn take(
     let plan = Plan::of(case, &target.address.to_string(), false);
     let mut generator = Generator::connect(target.address, connections, plan)?;
     generator.run(Limit::Time(schedule.warm_up))?.checked()?;
-    let families = [
-        Some(&targets.origin_family),
-        Some(&targets.own_family),
-        target.family.as_ref(),
-    ];
+    let families = [Some(&targets.origin_family), Some(&targets.own_family), target.family.as_ref()];
     let before = cpu_us(families)?;
     let outcome = generator.run(Limit::Time(schedule.time))?.checked()?;
     let after = cpu_us(families)?;
-    let per_request =
-        |index: usize| Some((after[index]? - before[index]?) / outcome.requests as f64);
+    let per_request = |index: usize| Some((after[index]? - before[index]?) / outcome.requests as f64);
     Ok(Shot {
         per_second: outcome.per_second(),
         p50_us: outcome.quantile_us(0.5),

@@ -75,12 +75,7 @@ impl Targets {
         let directory = TempDir::new().context("a temporary directory")?;
         let path = directory.path();
         let origin = servers::origin(path)?;
-        let direct = Target {
-            kind: Kind::Direct,
-            address: origin.address,
-            family: None,
-            _server: None,
-        };
+        let direct = Target { kind: Kind::Direct, address: origin.address, family: None, _server: None };
         let nginx = servers::nginx(path, origin.address, options.nginx_workers)?;
         let mut targets = vec![direct, Target::proxy(Kind::Nginx, nginx)?];
         if let Some(binary) = &options.router_bin {
@@ -108,10 +103,7 @@ impl Targets {
 
     /// The CPU time of everything that belongs to the run.
     pub(super) fn cpu_with_own(&self) -> Result<Duration> {
-        let families = self
-            .targets
-            .iter()
-            .filter_map(|target| target.family.as_ref());
+        let families = self.targets.iter().filter_map(|target| target.family.as_ref());
         families
             .chain([&self.origin_family, &self.own_family])
             .try_fold(Duration::ZERO, |sum, family| Ok(sum + family.cpu()?))
