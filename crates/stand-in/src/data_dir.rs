@@ -52,27 +52,18 @@ pub(crate) struct DataDir {
 
 impl DataDir {
     pub(crate) fn lock(path: &Path) -> Result<Self, Error> {
-        let unusable = |source| Error::Unusable {
-            path: path.to_owned(),
-            source,
-        };
+        let unusable = |source| Error::Unusable { path: path.to_owned(), source };
         std::fs::create_dir_all(path).map_err(unusable)?;
         let mut file = open_lock_file(path).map_err(unusable)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::InUse {
-                    path: path.to_owned(),
-                    holder: holder(&mut file),
-                });
+                return Err(Error::InUse { path: path.to_owned(), holder: holder(&mut file) });
             }
             Err(TryLockError::Error(source)) => return Err(unusable(source)),
         }
         write_holder(&mut file).map_err(unusable)?;
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: file,
-        })
+        Ok(Self { path: path.to_owned(), _lock: file })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -81,12 +72,7 @@ impl DataDir {
 }
 
 fn open_lock_file(directory: &Path) -> io::Result<File> {
-    OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(directory.join(LOCK_FILE))
+    OpenOptions::new().read(true).write(true).create(true).truncate(false).open(directory.join(LOCK_FILE))
 }
 
 fn write_holder(file: &mut File) -> io::Result<()> {
@@ -97,9 +83,7 @@ fn write_holder(file: &mut File) -> io::Result<()> {
 /// Only for the message: the lock decides, and the text may be of a holder that is just starting.
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
-    let read = file
-        .rewind()
-        .and_then(|()| file.take(32).read_to_string(&mut text));
+    let read = file.rewind().and_then(|()| file.take(32).read_to_string(&mut text));
     match (read, text.trim().parse::<u32>()) {
         (Ok(_), Ok(pid)) => format!("process {pid}"),
         _ => "another process".to_owned(),
@@ -115,14 +99,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let first = DataDir::lock(directory.path()).unwrap();
         let refused = DataDir::lock(directory.path()).unwrap_err().to_string();
-        assert!(
-            refused.contains(&directory.path().display().to_string()),
-            "{refused}"
-        );
-        assert!(
-            refused.contains(&format!("process {}", std::process::id())),
-            "{refused}"
-        );
+        assert!(refused.contains(&directory.path().display().to_string()), "{refused}");
+        assert!(refused.contains(&format!("process {}", std::process::id())), "{refused}");
         drop(first);
         DataDir::lock(directory.path()).unwrap();
     }

@@ -22,16 +22,12 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
 };
 
-use crate::engine::Engine;
+use crate::engine::{Engine, too_many};
 use asked::Asked;
 
 /// Smaller answers are not worth compressing; the SDKs' own threshold for requests is the same.
 const COMPRESS_FROM_BYTES: u64 = 1024;
-const NAME: &str = concat!(
-    "layer-stand-in/",
-    env!("CARGO_PKG_VERSION"),
-    " (minifugu 0.2.1)"
-);
+const NAME: &str = concat!("layer-stand-in/", env!("CARGO_PKG_VERSION"), " (minifugu 0.2.1)");
 
 /// Puts the edge around the engine. The first layer below is the innermost.
 pub(crate) fn wrap(engine: Engine) -> Router {
@@ -48,24 +44,18 @@ pub(crate) fn wrap(engine: Engine) -> Router {
                 .compress_when(SizeAbove::new(COMPRESS_FROM_BYTES)),
         )
         .layer(from_fn(region::strip))
-        .layer(SetResponseHeaderLayer::overriding(
-            SERVER,
-            HeaderValue::from_static(NAME),
-        ))
+        .layer(SetResponseHeaderLayer::overriding(SERVER, HeaderValue::from_static(NAME)))
 }
 
 /// The body is read whole before the request takes a turn, so a slow sender holds nobody up.
 async fn serve(engine: Engine, request: Request<Body>) -> Response<Bytes> {
-    let (_place, request) = match engine.admit() {
-        Ok(place) => (place, body::read(request).await),
-        Err(refusal) => return refusal,
+    let Some(_place) = engine.admit() else {
+        return too_many();
     };
-    match request {
+    match body::read(request).await {
         Ok(request) => {
             let asked = Asked::new(&request);
-            engine
-                .in_turn(move |engine| answer(engine, asked, request))
-                .await
+            engine.in_turn(move |engine| answer(engine, asked, request)).await
         }
         Err(refusal) => refusal,
     }
@@ -77,12 +67,7 @@ fn answer(engine: &Engine, mut asked: Asked, request: Request<Bytes>) -> Respons
     }
     asked.turn_began();
     let mut response = engine.call(request);
-    for edit in [
-        errors::name_the_namespace,
-        shape::say_what_was_expected,
-        metadata::as_v2,
-        usage::report,
-    ] {
+    for edit in [errors::name_the_namespace, shape::say_what_was_expected, metadata::as_v2, usage::report] {
         edit(&asked, &mut response);
     }
     response

@@ -45,10 +45,7 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn open(directory: DataDir) -> Result<Self, Error> {
         let routes = minifugu::router_with_data_dir(EmbeddingMode::Deterministic, directory.path())
-            .map_err(|source| Error::Unreadable {
-                path: directory.path().to_owned(),
-                source,
-            })?;
+            .map_err(|source| Error::Unreadable { path: directory.path().to_owned(), source })?;
         Ok(Self {
             routes,
             admitted: Arc::new(Semaphore::new(MAX_ADMITTED)),
@@ -57,12 +54,9 @@ impl Engine {
         })
     }
 
-    /// A place among the requests in hand, kept until it is dropped, or the 429 that refuses it.
-    pub(crate) fn admit(&self) -> Result<OwnedSemaphorePermit, Response<Bytes>> {
-        self.admitted
-            .clone()
-            .try_acquire_owned()
-            .map_err(|_| too_many())
+    /// A place among the requests in hand, kept until it is dropped; none when they are too many.
+    pub(crate) fn admit(&self) -> Option<OwnedSemaphorePermit> {
+        self.admitted.clone().try_acquire_owned().ok()
     }
 
     /// Waits for a turn, then runs `work` off the threads that serve connections.
@@ -87,9 +81,7 @@ impl Engine {
         let collected = Handle::current().block_on(async {
             let Ok(response) = answer.await;
             let (head, body) = response.into_parts();
-            body.collect()
-                .await
-                .map(|body| Response::from_parts(head, body.to_bytes()))
+            body.collect().await.map(|body| Response::from_parts(head, body.to_bytes()))
         });
         collected.unwrap_or_else(|_| failed())
     }
@@ -100,27 +92,57 @@ pub(crate) fn error(status: StatusCode, message: &str) -> Response<Bytes> {
     let body = serde_json::json!({"status": "error", "error": message}).to_string();
     let mut response = Response::new(Bytes::from(body));
     *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-fn too_many() -> Response<Bytes> {
-    let mut response = error(
-        StatusCode::TOO_MANY_REQUESTS,
-        "too many requests at once for the stand-in",
-    );
-    response
-        .headers_mut()
-        .insert(RETRY_AFTER, HeaderValue::from_static("1"));
+/// The 429 that asks a client to come back in a second.
+pub(crate) fn too_many() -> Response<Bytes> {
+    let mut response = error(StatusCode::TOO_MANY_REQUESTS, "too many requests at once for the stand-in");
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
 /// The panic's own text stays out of the answer: it may quote a document.
 fn failed() -> Response<Bytes> {
-    error(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "the stand-in's engine failed on this request",
-    )
+    error(StatusCode::INTERNAL_SERVER_ERROR, "the stand-in's engine failed on this request")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn engine() -> (Engine, tempfile::TempDir) {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = Engine::open(DataDir::lock(directory.path()).unwrap()).unwrap();
+        (engine, directory)
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_its_own_request_only() {
+        let (engine, _directory) = engine();
+        let failed = engine.clone().in_turn(|_| panic!("as if in the engine")).await;
+        assert_eq!(failed.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(!String::from_utf8_lossy(failed.body()).contains("as if"));
+        let next = engine.in_turn(|_| Response::new(Bytes::new())).await;
+        assert_eq!(next.status(), StatusCode::OK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_too_long_for_a_turn_is_told_to_come_back() {
+        let (engine, _directory) = engine();
+        let _turns = engine.running.clone().acquire_many_owned(MAX_RUNNING as u32).await.unwrap();
+        let refused = engine.in_turn(|_| Response::new(Bytes::new())).await;
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refused.headers()[RETRY_AFTER], "1");
+    }
+
+    #[tokio::test]
+    async fn more_requests_than_have_a_place_are_refused_at_once() {
+        let (engine, _directory) = engine();
+        let places: Vec<_> = (0..MAX_ADMITTED).map(|_| engine.admit().unwrap()).collect();
+        assert!(engine.admit().is_none());
+        drop(places);
+        assert!(engine.admit().is_some());
+    }
 }

@@ -38,9 +38,7 @@ impl Asked {
     }
 
     pub(super) fn is(&self, method: &Method, version: &str, verb: &str) -> bool {
-        let there = self
-            .below_namespaces()
-            .is_some_and(|(v, _, rest)| v == version && rest == verb);
+        let there = self.below_namespaces().is_some_and(|(v, _, rest)| v == version && rest == verb);
         there && self.method == *method
     }
 
@@ -60,27 +58,18 @@ pub(super) fn set_json(response: &mut Response<Bytes>, body: Vec<u8>) {
 /// Gives an answer another status and a body of plain text.
 pub(super) fn set_text(response: &mut Response<Bytes>, status: StatusCode, text: &str) {
     *response.status_mut() = status;
-    set_body(
-        response,
-        text.as_bytes().to_vec(),
-        "text/plain; charset=utf-8",
-    );
+    set_body(response, text.as_bytes().to_vec(), "text/plain; charset=utf-8");
 }
 
 fn set_body(response: &mut Response<Bytes>, body: Vec<u8>, content_type: &'static str) {
     *response.body_mut() = Bytes::from(body);
     response.headers_mut().remove(header::CONTENT_LENGTH);
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
 }
 
 #[cfg(test)]
 pub(super) fn asked(method: Method, path: &str, body: &str) -> Asked {
-    let request = Request::builder()
-        .method(method)
-        .uri(path)
-        .body(Bytes::from(body.to_owned()));
+    let request = Request::builder().method(method).uri(path).body(Bytes::from(body.to_owned()));
     Asked::new(&request.expect("a request"))
 }
 

@@ -15,10 +15,9 @@ pub(super) async fn read(request: Request<Body>) -> Result<Request<Bytes>, Respo
     let (head, body) = request.into_parts();
     match Limited::new(body, MAX_BYTES).collect().await {
         Ok(body) => Ok(Request::from_parts(head, body.to_bytes())),
-        Err(cause) if cause.is::<LengthLimitError>() => Err(error(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "the request body is larger than 512 MiB",
-        )),
+        Err(cause) if cause.is::<LengthLimitError>() => {
+            Err(error(StatusCode::PAYLOAD_TOO_LARGE, "the request body is larger than 512 MiB"))
+        }
         Err(_) => Err(error(
             StatusCode::BAD_REQUEST,
             "the request body could not be read: it was cut off, or is not what content-encoding says",

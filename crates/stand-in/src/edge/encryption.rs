@@ -29,17 +29,10 @@ pub(super) fn refuse_malformed_key(asked: &Asked) -> Option<Response<Bytes>> {
         return None;
     }
     // What does not parse gets minifugu's own error.
-    let encryption = serde_json::from_slice::<Write>(&asked.body)
-        .ok()?
-        .encryption?;
+    let encryption = serde_json::from_slice::<Write>(&asked.body).ok()?.encryption?;
     let key_name = encryption.key_name?;
     let wrong = encryption.mode == "customer-managed" && !is_key_name(&key_name);
-    wrong.then(|| {
-        error(
-            StatusCode::BAD_REQUEST,
-            &format!("💔 Malformed Cloud KMS crypto key: {key_name}"),
-        )
-    })
+    wrong.then(|| error(StatusCode::BAD_REQUEST, &format!("💔 Malformed Cloud KMS crypto key: {key_name}")))
 }
 
 fn is_key_name(name: &str) -> bool {
@@ -71,19 +64,13 @@ mod tests {
     #[test]
     fn a_name_that_is_no_key_is_refused_and_quoted() {
         let text = refused("mykey").unwrap();
-        assert!(
-            text.contains("Malformed Cloud KMS crypto key: mykey"),
-            "{text}"
-        );
+        assert!(text.contains("Malformed Cloud KMS crypto key: mykey"), "{text}");
         assert!(refused("projects/p/locations/l/keyRings//cryptoKeys/k").is_some());
     }
 
     #[test]
     fn names_of_the_right_form_pass() {
-        assert_eq!(
-            refused("projects/p/locations/l/keyRings/r/cryptoKeys/k"),
-            None
-        );
+        assert_eq!(refused("projects/p/locations/l/keyRings/r/cryptoKeys/k"), None);
         assert_eq!(refused("arn:aws:kms:us-east-1:1:key/2"), None);
     }
 }

@@ -21,10 +21,7 @@ pub(super) fn as_v2(asked: &Asked, response: &mut Response<Bytes>) {
         return;
     };
     metadata["encryption"] = encryption(&metadata["encryption"]);
-    if metadata["approx_logical_bytes"]
-        .as_u64()
-        .is_some_and(|bytes| bytes < INDEXED_FROM_BYTES)
-    {
+    if metadata["approx_logical_bytes"].as_u64().is_some_and(|bytes| bytes < INDEXED_FROM_BYTES) {
         metadata["approx_logical_bytes"] = json!(0);
         metadata["approx_row_count"] = json!(0);
     }
@@ -52,14 +49,16 @@ mod tests {
     #[test]
     fn version_two_names_the_mode_and_hides_the_size_of_a_handful_of_rows() {
         let small = json!({"approx_logical_bytes": 314, "approx_row_count": 4, "encryption": {"sse": true}, "x": 1});
-        let expected = json!({"approx_logical_bytes": 0, "approx_row_count": 0, "encryption": {"mode": "default"}, "x": 1});
+        let expected =
+            json!({"approx_logical_bytes": 0, "approx_row_count": 0, "encryption": {"mode": "default"}, "x": 1});
         assert_eq!(edited("/v2/namespaces/a/metadata", &small), expected);
         assert_eq!(edited("/v1/namespaces/a/metadata", &small), small);
     }
 
     #[test]
     fn a_larger_namespace_shows_its_size_and_its_key() {
-        let large = json!({"approx_logical_bytes": 1024, "approx_row_count": 9, "encryption": {"cmek": {"key_name": "k"}}});
+        let large =
+            json!({"approx_logical_bytes": 1024, "approx_row_count": 9, "encryption": {"cmek": {"key_name": "k"}}});
         let expected = json!({"approx_logical_bytes": 1024, "approx_row_count": 9, "encryption": {"mode": "customer-managed", "key_name": "k"}});
         assert_eq!(edited("/v2/namespaces/a/metadata", &large), expected);
     }

@@ -42,12 +42,7 @@ pub(super) fn say_what_was_expected(asked: &Asked, response: &mut Response<Bytes
     let body = &mut serde_json::Deserializer::from_slice(&asked.body);
     if let Err(wrong) = serde_path_to_error::deserialize::<_, Body>(body) {
         let error = format!("Failed to deserialize the JSON body into the target type: {wrong}");
-        set_json(
-            response,
-            serde_json::json!({"status": "error", "error": error})
-                .to_string()
-                .into_bytes(),
-        );
+        set_json(response, serde_json::json!({"status": "error", "error": error}).to_string().into_bytes());
     }
 }
 
@@ -60,34 +55,21 @@ mod tests {
     fn said(body: &str) -> String {
         let mut response = Response::new(Bytes::from_static(b"as it was"));
         *response.status_mut() = StatusCode::UNPROCESSABLE_ENTITY;
-        say_what_was_expected(
-            &asked(Method::POST, "/v2/namespaces/a/query", body),
-            &mut response,
-        );
+        say_what_was_expected(&asked(Method::POST, "/v2/namespaces/a/query", body), &mut response);
         String::from_utf8(response.body().to_vec()).unwrap()
     }
 
     #[test]
     fn the_deserialiser_is_quoted() {
+        assert!(said(r#"{"upsert_rows":{"id":1}}"#).contains("upsert_rows: invalid type: map, expected a sequence"));
+        assert!(said(r#"{"consistency":"x"}"#).contains(r#"invalid type: string \"x\", expected struct Consistency"#));
         assert!(
-            said(r#"{"upsert_rows":{"id":1}}"#)
-                .contains("upsert_rows: invalid type: map, expected a sequence")
-        );
-        assert!(
-            said(r#"{"consistency":"x"}"#)
-                .contains(r#"invalid type: string \"x\", expected struct Consistency"#)
-        );
-        assert!(
-            said(r#"{"consistency":{"level":"x"}}"#)
-                .contains("unknown variant `x`, expected `strong` or `eventual`")
+            said(r#"{"consistency":{"level":"x"}}"#).contains("unknown variant `x`, expected `strong` or `eventual`")
         );
     }
 
     #[test]
     fn a_body_wrong_in_another_way_keeps_its_answer() {
-        assert_eq!(
-            said(r#"{"rank_by":1,"consistency":{"level":"strong"}}"#),
-            "as it was"
-        );
+        assert_eq!(said(r#"{"rank_by":1,"consistency":{"level":"strong"}}"#), "as it was");
     }
 }

@@ -40,24 +40,19 @@ fn with_usage(asked: &Asked, answer: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn performance(fields: &Fields, total: Duration, running: Duration) -> Option<Box<RawValue>> {
-    let mut performance: Map<String, Value> =
-        serde_json::from_str(fields.get("performance")?.get()).ok()?;
+    let mut performance: Map<String, Value> = serde_json::from_str(fields.get("performance")?.get()).ok()?;
     performance.insert("server_total_ms".to_owned(), json!(whole_ms(total)));
     performance.insert("query_execution_ms".to_owned(), json!(whole_ms(running)));
     serde_json::value::to_raw_value(&performance).ok()
 }
 
 fn whole_ms(time: Duration) -> u64 {
-    u64::try_from(time.as_millis())
-        .unwrap_or(u64::MAX)
-        .max(MIN_MS)
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(MIN_MS)
 }
 
 fn billing(fields: &Fields) -> Option<Box<RawValue>> {
     let counted: Value = serde_json::from_str(fields.get("billing")?.get()).ok()?;
-    let queried = counted["billable_logical_bytes_queried"]
-        .as_u64()?
-        .max(MIN_QUERIED_BYTES);
+    let queried = counted["billable_logical_bytes_queried"].as_u64()?.max(MIN_QUERIED_BYTES);
     let returned: u64 = row_lists(fields).iter().flatten().map(row_bytes).sum();
     let billing = json!({"billable_logical_bytes_queried": queried, "billable_logical_bytes_returned": returned});
     serde_json::value::to_raw_value(&billing).ok()
@@ -70,28 +65,13 @@ fn row_lists(fields: &Fields) -> Vec<Vec<Map<String, Value>>> {
         #[serde(default)]
         rows: Vec<Map<String, Value>>,
     }
-    let single = fields
-        .get("rows")
-        .and_then(|rows| serde_json::from_str(rows.get()).ok());
-    let several: Option<Vec<Answer>> = fields
-        .get("results")
-        .and_then(|all| serde_json::from_str(all.get()).ok());
-    single
-        .into_iter()
-        .chain(several.into_iter().flatten().map(|answer| answer.rows))
-        .collect()
+    let single = fields.get("rows").and_then(|rows| serde_json::from_str(rows.get()).ok());
+    let several: Option<Vec<Answer>> = fields.get("results").and_then(|all| serde_json::from_str(all.get()).ok());
+    single.into_iter().chain(several.into_iter().flatten().map(|answer| answer.rows)).collect()
 }
 
 fn row_bytes(row: &Map<String, Value>) -> u64 {
-    row.iter()
-        .map(|(name, value)| {
-            if name == "$dist" {
-                4
-            } else {
-                logical_bytes(value)
-            }
-        })
-        .sum()
+    row.iter().map(|(name, value)| if name == "$dist" { 4 } else { logical_bytes(value) }).sum()
 }
 
 /// A list of numbers with a fraction or a vector of them counts as f32; the schema, which would tell, is not at hand.
@@ -120,31 +100,22 @@ mod tests {
 
     fn reported(answer: &str) -> (String, Value) {
         let mut response = Response::new(Bytes::from(answer.to_owned()));
-        report(
-            &asked(Method::POST, "/v2/namespaces/a/query", "{}"),
-            &mut response,
-        );
+        report(&asked(Method::POST, "/v2/namespaces/a/query", "{}"), &mut response);
         let text = String::from_utf8(response.body().to_vec()).unwrap();
         let value = serde_json::from_str(&text).unwrap();
         (text, value)
     }
 
-    const USAGE: &str = r#""billing":{"billable_logical_bytes_queried":7},"performance":{"cache_hit_ratio":1.0,"server_total_ms":0}"#;
+    const USAGE: &str =
+        r#""billing":{"billable_logical_bytes_queried":7},"performance":{"cache_hit_ratio":1.0,"server_total_ms":0}"#;
 
     #[test]
     fn rows_are_billed_by_the_formula_of_the_sdk_tests_and_kept_as_text() {
-        let rows =
-            r#""rows":[{"$dist":0.10,"id":18446744073709551615,"v":[0.1,0.2],"hello":"world"}]"#;
+        let rows = r#""rows":[{"$dist":0.10,"id":18446744073709551615,"v":[0.1,0.2],"hello":"world"}]"#;
         let (text, answer) = reported(&format!("{{{USAGE},{rows}}}"));
         assert!(text.contains(rows), "{text}");
-        assert_eq!(
-            answer["billing"]["billable_logical_bytes_returned"],
-            8 + 4 + 8 + 5
-        );
-        assert_eq!(
-            answer["billing"]["billable_logical_bytes_queried"],
-            MIN_QUERIED_BYTES
-        );
+        assert_eq!(answer["billing"]["billable_logical_bytes_returned"], 8 + 4 + 8 + 5);
+        assert_eq!(answer["billing"]["billable_logical_bytes_queried"], MIN_QUERIED_BYTES);
         assert_eq!(
             answer["performance"],
             json!({"cache_hit_ratio": 1.0, "server_total_ms": 3, "query_execution_ms": 3})
