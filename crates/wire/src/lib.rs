@@ -39,6 +39,4 @@ pub use pieces::{Drain, Pieces};
 pub use query::{QUERY_HOLD_LIMIT, QueryRewriter, QuerySummary};
 pub use rejection::{Rejection, RejectionKind};
 pub use strip::{strip_reserved_metadata, strip_reserved_schema};
-pub use write::{
-    Operation, OperationSet, SCHEMA_HOLD_LIMIT, WriteOptions, WriteRewriter, WriteSummary,
-};
+pub use write::{Operation, OperationSet, SCHEMA_HOLD_LIMIT, WriteOptions, WriteRewriter, WriteSummary};

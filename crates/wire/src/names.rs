@@ -81,9 +81,7 @@ fn hex4(bytes: &[u8]) -> Option<u32> {
     if bytes.len() < 6 || &bytes[..2] != b"\\u" {
         return None;
     }
-    bytes[2..6].iter().try_fold(0, |value, &digit| {
-        Some(value << 4 | char::from(digit).to_digit(16)?)
-    })
+    bytes[2..6].iter().try_fold(0, |value, &digit| Some(value << 4 | char::from(digit).to_digit(16)?))
 }
 
 /// A decoded key for a message: text, cut to a length that no real attribute name reaches.
@@ -98,11 +96,7 @@ mod tests {
 
     #[test]
     fn decodes_every_spelling_of_a_name() {
-        for spelled in [
-            r"_hevlayer_x",
-            r"\u005fhevlayer_x",
-            r"\u005Fhev\u006cayer_\u0078",
-        ] {
+        for spelled in [r"_hevlayer_x", r"\u005fhevlayer_x", r"\u005Fhev\u006cayer_\u0078"] {
             assert_eq!(&*decode(spelled.as_bytes()), b"_hevlayer_x", "{spelled}");
         }
         assert_eq!(&*decode(br#"\"\\\/\b\f\n\r\t"#), b"\"\\/\x08\x0c\n\r\t");
@@ -122,12 +116,7 @@ mod tests {
 
     #[test]
     fn what_no_parser_accepts_cannot_hide_the_prefix() {
-        for broken in [
-            r"_hevlayer_\q",
-            r"_hevlayer_\ud800",
-            r"_hevlayer_\u12",
-            r"_hevlayer_\",
-        ] {
+        for broken in [r"_hevlayer_\q", r"_hevlayer_\ud800", r"_hevlayer_\u12", r"_hevlayer_\"] {
             let decoded = decode(broken.as_bytes());
             assert!(decoded.starts_with(RESERVED_PREFIX.as_bytes()), "{broken}");
         }

@@ -97,10 +97,7 @@ impl Pieces {
             Some(Piece::Shared(bytes)) => bytes,
             Some(Piece::Repeated { block, times }) => {
                 if times > 1 {
-                    let rest = Piece::Repeated {
-                        block: block.clone(),
-                        times: times - 1,
-                    };
+                    let rest = Piece::Repeated { block: block.clone(), times: times - 1 };
                     self.ready.push_front(rest);
                 }
                 block
@@ -143,11 +140,7 @@ impl Pieces {
     }
 
     fn make_room(&mut self, wanted: usize) {
-        let buffer = if self.tail.capacity() == 0 {
-            FIRST_BUFFER
-        } else {
-            COLLECT_UP_TO
-        };
+        let buffer = if self.tail.capacity() == 0 { FIRST_BUFFER } else { COLLECT_UP_TO };
         self.close_tail();
         self.tail.reserve(buffer.max(wanted));
     }
@@ -222,9 +215,6 @@ mod tests {
         let chunk = Bytes::from(b"{}".to_vec());
         let mut pieces = Pieces::new();
         pieces.push_whole(chunk.clone());
-        assert_eq!(
-            pieces.pop().map(|piece| piece.as_ptr()),
-            Some(chunk.as_ptr())
-        );
+        assert_eq!(pieces.pop().map(|piece| piece.as_ptr()), Some(chunk.as_ptr()));
     }
 }

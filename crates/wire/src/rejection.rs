@@ -33,16 +33,8 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    pub(crate) fn new(
-        kind: RejectionKind,
-        field: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
-        Self {
-            kind,
-            field: field.into(),
-            message: message.into(),
-        }
+    pub(crate) fn new(kind: RejectionKind, field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { kind, field: field.into(), message: message.into() }
     }
 }
 

@@ -32,27 +32,15 @@ pub(crate) struct Skip {
 
 impl Skip {
     fn new(kind: Kind) -> Self {
-        Self {
-            kind,
-            depth: 0,
-            in_string: kind == Kind::String,
-            escaped: false,
-            commas: 0,
-        }
+        Self { kind, depth: 0, in_string: kind == Kind::String, escaped: false, commas: 0 }
     }
 
     /// A jump over the value whose first byte is `first`, and whether that byte itself is already dealt with.
     pub(crate) fn over(first: u8) -> (Self, usize) {
         let kind = match first {
             b'"' => Kind::String,
-            b'[' => Kind::Nested {
-                open: b'[',
-                close: b']',
-            },
-            b'{' => Kind::Nested {
-                open: b'{',
-                close: b'}',
-            },
+            b'[' => Kind::Nested { open: b'[', close: b']' },
+            b'{' => Kind::Nested { open: b'{', close: b'}' },
             _ => return (Self::new(Kind::Scalar), 0),
         };
         (Self::new(kind), 1)
@@ -172,9 +160,7 @@ pub(crate) fn string_end(bytes: &[u8], from: usize, escaped: &mut bool) -> Optio
 /// The index of the byte that ends the scalar at `from`.
 pub(crate) fn scalar_end(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
-    let length = rest
-        .iter()
-        .position(|&byte| is_whitespace(byte) || matches!(byte, b',' | b']' | b'}'))?;
+    let length = rest.iter().position(|&byte| is_whitespace(byte) || matches!(byte, b',' | b']' | b'}'))?;
     Some(from + length)
 }
 
@@ -215,11 +201,7 @@ mod tests {
         ] {
             let text = format!("{value} ,x\"]}}");
             for size in 1..=text.len() {
-                assert_eq!(
-                    end_in_chunks(text.as_bytes(), size),
-                    Some(value.len()),
-                    "{value} by {size}"
-                );
+                assert_eq!(end_in_chunks(text.as_bytes(), size), Some(value.len()), "{value} by {size}");
             }
         }
     }
@@ -228,11 +210,7 @@ mod tests {
     fn an_unfinished_value_has_no_end() {
         for value in [r#""abc\""#, r#""abc\"#, "[[1]", r#"{"a":"}""#, "12"] {
             for size in 1..=value.len() {
-                assert_eq!(
-                    end_in_chunks(value.as_bytes(), size),
-                    None,
-                    "{value} by {size}"
-                );
+                assert_eq!(end_in_chunks(value.as_bytes(), size), None, "{value} by {size}");
             }
         }
     }

@@ -33,18 +33,9 @@ enum Role {
 }
 
 fn strip(body: Bytes, root: Role) -> Bytes {
-    let mut search = Search {
-        body: &body,
-        root,
-        is_schema: false,
-        cuts: Vec::new(),
-        open: None,
-        kept: false,
-    };
+    let mut search = Search { body: &body, root, is_schema: false, cuts: Vec::new(), open: None, kept: false };
     let mut walker = Walker::new();
-    let walked = walker
-        .feed(&body, &mut search)
-        .and_then(|()| walker.finish());
+    let walked = walker.feed(&body, &mut search).and_then(|()| walker.finish());
     let cuts = search.cuts;
     if walked.is_err() || cuts.is_empty() {
         return body;
@@ -95,12 +86,7 @@ impl Handler for Search<'_> {
         Ok(())
     }
 
-    fn value(
-        &mut self,
-        frame: Option<&Frame<Role>>,
-        first: u8,
-        _at: u64,
-    ) -> Result<Step<Role>, Malformed> {
+    fn value(&mut self, frame: Option<&Frame<Role>>, first: u8, _at: u64) -> Result<Step<Role>, Malformed> {
         Ok(match frame.map(|frame| frame.role) {
             None if first == b'{' => Step::Enter(self.root),
             Some(Role::Metadata) if self.is_schema && first == b'{' => Step::Enter(Role::Schema),
@@ -121,11 +107,7 @@ impl Handler for Search<'_> {
 impl Search<'_> {
     /// The reserved members from `open` are the last before the bracket at `close`: the comma before them goes too.
     fn last_cut(&self, open: usize, close: usize) -> (usize, usize) {
-        let start = if self.kept {
-            before_whitespace(self.body, open) - 1
-        } else {
-            open
-        };
+        let start = if self.kept { before_whitespace(self.body, open) - 1 } else { open };
         (start, before_whitespace(self.body, close))
     }
 }
@@ -158,14 +140,8 @@ mod tests {
             (r#"{"_hevlayer_a":1,"b":2}"#, r#"{"b":2}"#),
             (r#"{"a":1,"_hevlayer_b":2}"#, r#"{"a":1}"#),
             (r#"{"a":1, "_hevlayer_b":2, "c":3}"#, r#"{"a":1, "c":3}"#),
-            (
-                r#"{"_hevlayer_a":1,"b":2,"_hevlayer_c":3,"_hevlayer_d":4,"e":5,"_hevlayer_f":6}"#,
-                r#"{"b":2,"e":5}"#,
-            ),
-            (
-                "{\n  \"a\": 1,\n  \"\\u005fhevlayer_b\": \"x\"\n}\n",
-                "{\n  \"a\": 1\n}\n",
-            ),
+            (r#"{"_hevlayer_a":1,"b":2,"_hevlayer_c":3,"_hevlayer_d":4,"e":5,"_hevlayer_f":6}"#, r#"{"b":2,"e":5}"#),
+            ("{\n  \"a\": 1,\n  \"\\u005fhevlayer_b\": \"x\"\n}\n", "{\n  \"a\": 1\n}\n"),
         ] {
             assert_eq!(schema(body), expected);
         }
@@ -185,29 +161,19 @@ mod tests {
             r#"{"_hevlayer_a":1,}"#,
         ] {
             let bytes = Bytes::from_static(body.as_bytes());
-            assert_eq!(
-                strip_reserved_schema(bytes.clone()).as_ptr(),
-                bytes.as_ptr(),
-                "{body}"
-            );
+            assert_eq!(strip_reserved_schema(bytes.clone()).as_ptr(), bytes.as_ptr(), "{body}");
         }
     }
 
     #[test]
     fn metadata_is_stripped_in_its_schema_only() {
-        let body = r#"{"_hevlayer_x":1,"schema":{"id":{},"_hevlayer_upserted_at":{"type":"int"}},"index":{"_hevlayer_y":2}}"#;
+        let body =
+            r#"{"_hevlayer_x":1,"schema":{"id":{},"_hevlayer_upserted_at":{"type":"int"}},"index":{"_hevlayer_y":2}}"#;
         let expected = r#"{"_hevlayer_x":1,"schema":{"id":{}},"index":{"_hevlayer_y":2}}"#;
         let stripped = strip_reserved_metadata(Bytes::from(body));
         assert_eq!(stripped, expected.as_bytes());
-        for other in [
-            r#"{"schema":null}"#,
-            r#"{"schema":[{"_hevlayer_a":1}]}"#,
-            r#"[{"schema":{"_hevlayer_a":1}}]"#,
-        ] {
-            assert_eq!(
-                strip_reserved_metadata(Bytes::from(other)),
-                other.as_bytes()
-            );
+        for other in [r#"{"schema":null}"#, r#"{"schema":[{"_hevlayer_a":1}]}"#, r#"[{"schema":{"_hevlayer_a":1}}]"#] {
+            assert_eq!(strip_reserved_metadata(Bytes::from(other)), other.as_bytes());
         }
     }
 }

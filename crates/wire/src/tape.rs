@@ -105,10 +105,7 @@ mod tests {
         for chunk in ["ab", "cd", "ef"] {
             tape.load(Bytes::from(chunk));
         }
-        let edit = Edit {
-            span: Span { start: 1, end: 5 },
-            text: Bytes::from("-"),
-        };
+        let edit = Edit { span: Span { start: 1, end: 5 }, text: Bytes::from("-") };
         tape.apply(&edit, &mut out);
         tape.emit_until(tape.end(), &mut out);
         assert_eq!(text(&mut out), "a-f");
@@ -118,13 +115,7 @@ mod tests {
     fn a_chunk_with_an_insertion_at_its_start_keeps_all_its_bytes() {
         let (mut tape, mut out) = (Tape::default(), Pieces::new());
         tape.load(Bytes::from("ab"));
-        tape.apply(
-            &Edit {
-                span: Span { start: 0, end: 0 },
-                text: Bytes::from("-"),
-            },
-            &mut out,
-        );
+        tape.apply(&Edit { span: Span { start: 0, end: 0 }, text: Bytes::from("-") }, &mut out);
         tape.emit_until(2, &mut out);
         tape.load(Bytes::from("cd"));
         tape.emit_until(4, &mut out);

@@ -62,11 +62,7 @@ impl<'a> Text<'a> {
 
     /// The decoded text of a key or string that is short enough to be compared; empty for a longer one.
     pub(crate) fn decoded(&self) -> Cow<'a, [u8]> {
-        if self.whole {
-            decode(self.raw)
-        } else {
-            Cow::Borrowed(b"")
-        }
+        if self.whole { decode(self.raw) } else { Cow::Borrowed(b"") }
     }
 
     /// Whether this was spelled in quotes.
@@ -102,20 +98,11 @@ pub(crate) trait Handler {
     type Error: From<Malformed>;
 
     /// A key of an entered object; `span` includes the quotes.
-    fn key(
-        &mut self,
-        frame: &Frame<Self::Role>,
-        key: Text<'_>,
-        span: Span,
-    ) -> Result<(), Self::Error>;
+    fn key(&mut self, frame: &Frame<Self::Role>, key: Text<'_>, span: Span) -> Result<(), Self::Error>;
 
     /// A value begins at `at` with `first`, in `frame` or at the root.
-    fn value(
-        &mut self,
-        frame: Option<&Frame<Self::Role>>,
-        first: u8,
-        at: u64,
-    ) -> Result<Step<Self::Role>, Self::Error>;
+    fn value(&mut self, frame: Option<&Frame<Self::Role>>, first: u8, at: u64)
+    -> Result<Step<Self::Role>, Self::Error>;
 
     /// A value that was answered with [`Step::Read`] is complete.
     fn text(&mut self, _text: Text<'_>, _span: Span) -> Result<(), Self::Error> {
@@ -200,8 +187,7 @@ impl<R: Copy + Default> Walker<R> {
 
     /// Where the key that the walk is inside of starts, if it can still turn out to be one that is compared.
     pub(crate) fn key_in_hand(&self) -> Option<u64> {
-        (self.state == State::Key && self.base - self.token <= TEXT_LIMIT as u64)
-            .then_some(self.token)
+        (self.state == State::Key && self.base - self.token <= TEXT_LIMIT as u64).then_some(self.token)
     }
 
     /// The container that is being walked.
@@ -210,10 +196,7 @@ impl<R: Copy + Default> Walker<R> {
     }
 
     fn expected(&self, expected: &'static str, at: usize) -> Malformed {
-        Malformed {
-            at: self.base + at as u64,
-            expected,
-        }
+        Malformed { at: self.base + at as u64, expected }
     }
 
     fn jump(&mut self, chunk: &[u8], at: usize) -> usize {
@@ -235,20 +218,13 @@ impl<R: Copy + Default> Walker<R> {
         H: Handler<Role = R>,
     {
         let quoted = self.state != State::Scalar;
-        let end = if quoted {
-            string_end(chunk, at, &mut self.escaped)
-        } else {
-            scalar_end(chunk, at)
-        };
+        let end = if quoted { string_end(chunk, at, &mut self.escaped) } else { scalar_end(chunk, at) };
         let Some(end) = end else {
             self.keep(&chunk[at..]);
             return Ok(chunk.len());
         };
         let last = &chunk[at..end - usize::from(quoted)];
-        let span = Span {
-            start: self.token,
-            end: self.base + end as u64,
-        };
+        let span = Span { start: self.token, end: self.base + end as u64 };
         if self.partial.is_empty() {
             self.report(Text::new(last, quoted), span, handler)?;
         } else {
@@ -262,8 +238,7 @@ impl<R: Copy + Default> Walker<R> {
     /// Keeps a part of a text for when its end comes: enough to compare it, and to know that it is too long.
     fn keep(&mut self, part: &[u8]) {
         let room = (TEXT_LIMIT + 1).saturating_sub(self.partial.len());
-        self.partial
-            .extend_from_slice(&part[..part.len().min(room)]);
+        self.partial.extend_from_slice(&part[..part.len().min(room)]);
     }
 
     fn report<H>(&mut self, text: Text<'_>, span: Span, handler: &mut H) -> Result<(), H::Error>
@@ -309,17 +284,12 @@ impl<R: Copy + Default> Walker<R> {
     }
 
     fn closes(&mut self, byte: u8) -> bool {
-        self.top()
-            .is_some_and(|top| top.is_object == (byte == b'}'))
+        self.top().is_some_and(|top| top.is_object == (byte == b'}'))
     }
 
     fn next_member(&mut self) {
         let in_object = self.top().is_some_and(|top| top.is_object);
-        self.state = if in_object {
-            State::NextKey
-        } else {
-            State::Value
-        };
+        self.state = if in_object { State::NextKey } else { State::Value };
     }
 
     fn begin_text(&mut self, state: State, at: usize) {
@@ -350,9 +320,7 @@ impl<R: Copy + Default> Walker<R> {
     /// Starts on what the handler asked for; returns how many bytes of the value that takes.
     fn take_step(&mut self, step: Step<R>, first: u8, at: usize) -> usize {
         match (step, first) {
-            (Step::Enter(role), b'{' | b'[') if self.depth < DEPTH => {
-                self.enter(role, first == b'{')
-            }
+            (Step::Enter(role), b'{' | b'[') if self.depth < DEPTH => self.enter(role, first == b'{'),
             (Step::Read, b'"') => self.begin_text(State::String, at),
             (Step::Read, first) if first != b'{' && first != b'[' => {
                 self.begin_text(State::Scalar, at);
@@ -374,17 +342,9 @@ impl<R: Copy + Default> Walker<R> {
     }
 
     fn enter(&mut self, role: R, is_object: bool) {
-        self.stack[self.depth] = Frame {
-            role,
-            count: 0,
-            is_object,
-        };
+        self.stack[self.depth] = Frame { role, count: 0, is_object };
         self.depth += 1;
-        self.state = if is_object {
-            State::FirstKey
-        } else {
-            State::FirstElement
-        };
+        self.state = if is_object { State::FirstKey } else { State::FirstElement };
     }
 
     fn end<H>(&mut self, at: usize, handler: &mut H) -> Result<(), H::Error>
@@ -398,10 +358,6 @@ impl<R: Copy + Default> Walker<R> {
     }
 
     fn value_ended(&mut self) {
-        self.state = if self.depth == 0 {
-            State::Done
-        } else {
-            State::AfterValue
-        };
+        self.state = if self.depth == 0 { State::Done } else { State::AfterValue };
     }
 }

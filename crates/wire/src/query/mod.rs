@@ -71,12 +71,7 @@ impl QueryRewriter {
     /// A rewriter for one body.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            walker: Walker::new(),
-            tape: Tape::default(),
-            progress: Progress::default(),
-            fate: Fate::Walking,
-        }
+        Self { walker: Walker::new(), tape: Tape::default(), progress: Progress::default(), fate: Fate::Walking }
     }
 
     /// Takes in the next chunk and appends to `out` what can be handed on.
@@ -90,8 +85,7 @@ impl QueryRewriter {
         }
         self.tape.load(chunk.clone());
         if let Fate::Walking = self.fate {
-            self.walk(&chunk, out)
-                .inspect_err(|refused| self.fate = Fate::Refused(refused.clone()))?;
+            self.walk(&chunk, out).inspect_err(|refused| self.fate = Fate::Refused(refused.clone()))?;
         }
         let until = match self.fate {
             Fate::Walking => self.waits_at(),
@@ -114,11 +108,7 @@ impl QueryRewriter {
     }
 
     fn walk(&mut self, chunk: &Bytes, out: &mut Pieces) -> Result<(), Rejection> {
-        let mut pass = Pass {
-            progress: &mut self.progress,
-            tape: &mut self.tape,
-            out,
-        };
+        let mut pass = Pass { progress: &mut self.progress, tape: &mut self.tape, out };
         match self.walker.feed(chunk, &mut pass) {
             Ok(()) => pass.keep_limit(pass.tape.end()),
             Err(Stop::Refused(rejection)) => Err(rejection),

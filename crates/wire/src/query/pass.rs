@@ -89,19 +89,10 @@ impl Handler for Pass<'_> {
         Ok(())
     }
 
-    fn value(
-        &mut self,
-        frame: Option<&Frame<Role>>,
-        first: u8,
-        at: u64,
-    ) -> Result<Step<Role>, Stop> {
+    fn value(&mut self, frame: Option<&Frame<Role>>, first: u8, at: u64) -> Result<Step<Role>, Stop> {
         self.keep_limit(at)?;
         let Some(frame) = frame else {
-            return Ok(if first == b'{' {
-                Step::Enter(Role::Body)
-            } else {
-                Step::Skip
-            });
+            return Ok(if first == b'{' { Step::Enter(Role::Body) } else { Step::Skip });
         };
         Ok(match frame.role {
             Role::Exclude => Step::Read,
@@ -149,11 +140,7 @@ impl Pass<'_> {
             *legs = legs.saturating_add(1);
         }
         self.progress.projection = Projection::default();
-        if first == b'{' {
-            Step::Enter(Role::Leg)
-        } else {
-            Step::Skip
-        }
+        if first == b'{' { Step::Enter(Role::Leg) } else { Step::Skip }
     }
 
     fn begin_member(&mut self, first: u8) -> Step<Role> {

@@ -33,11 +33,7 @@ enum Value {
     /// `true`, with the place of its key.
     True { key: Span, value: Span },
     /// An array: where it closes, whether it is empty, and a bit for each reserved name that it already has.
-    List {
-        close: u64,
-        is_empty: bool,
-        names: u32,
-    },
+    List { close: u64, is_empty: bool, names: u32 },
     /// Anything else: for the origin to answer.
     Other,
 }
@@ -115,11 +111,7 @@ impl Projection {
             return Err(too_far());
         }
         self.repeated |= self.member(list).value != Value::Absent;
-        self.pending = Some(Pending {
-            list,
-            key,
-            fate: Fate::Open,
-        });
+        self.pending = Some(Pending { list, key, fate: Fate::Open });
         self.names = 0;
         self.hold.get_or_insert(key.start);
         Ok(())
@@ -131,11 +123,7 @@ impl Projection {
             return;
         };
         let seen = match pending {
-            Pending {
-                list: List::Include,
-                key,
-                ..
-            } if is_true => Value::True { key, value },
+            Pending { list: List::Include, key, .. } if is_true => Value::True { key, value },
             _ if is_null => Value::Null(value),
             _ => Value::Other,
         };
@@ -157,14 +145,7 @@ impl Projection {
     /// The pending array closes. All that may change is at this very place, so it is open whatever was handed on.
     pub(crate) fn list_ends(&mut self, close: u64, is_empty: bool) {
         let names = self.names;
-        self.set(
-            Value::List {
-                close,
-                is_empty,
-                names,
-            },
-            Fate::Open,
-        );
+        self.set(Value::List { close, is_empty, names }, Fate::Open);
         self.hold.get_or_insert(close);
     }
 
@@ -181,12 +162,7 @@ impl Projection {
 
     /// Decides now if at the offset `at` too much would be held back. It looks at offsets alone, so that the outcome is
     /// the same however the body is cut; every event must come here first.
-    pub(crate) fn keep_limit(
-        &mut self,
-        at: u64,
-        tape: &mut Tape,
-        out: &mut Pieces,
-    ) -> Result<(), Rejection> {
+    pub(crate) fn keep_limit(&mut self, at: u64, tape: &mut Tape, out: &mut Pieces) -> Result<(), Rejection> {
         if self.hold.is_none_or(|start| at - start <= QUERY_HOLD_LIMIT) {
             return Ok(());
         }
@@ -235,18 +211,10 @@ impl Projection {
                 edits.sort_by_key(|edit| edit.span.start);
                 Ok(edits)
             }
-            (Value::True { key, value }, _) if self.change(List::Include)? => Ok(vec![
-                replace(key, "\"exclude_attributes\""),
-                replace(value, list_of_reserved()),
-            ]),
-            (
-                _,
-                Value::List {
-                    close,
-                    is_empty,
-                    names,
-                },
-            ) => match missing(names) {
+            (Value::True { key, value }, _) if self.change(List::Include)? => {
+                Ok(vec![replace(key, "\"exclude_attributes\""), replace(value, list_of_reserved())])
+            }
+            (_, Value::List { close, is_empty, names }) => match missing(names) {
                 names if names.is_empty() => Ok(Vec::new()),
                 names if self.change(List::Exclude)? => Ok(vec![append(close, is_empty, &names)]),
                 _ => Ok(Vec::new()),
@@ -270,21 +238,12 @@ impl Projection {
 }
 
 fn replace(span: Span, text: impl Into<Bytes>) -> Edit {
-    Edit {
-        span,
-        text: text.into(),
-    }
+    Edit { span, text: text.into() }
 }
 
 fn append(close: u64, is_empty: bool, names: &str) -> Edit {
     let comma = if is_empty { "" } else { "," };
-    replace(
-        Span {
-            start: close,
-            end: close,
-        },
-        format!("{comma}{names}"),
-    )
+    replace(Span { start: close, end: close }, format!("{comma}{names}"))
 }
 
 fn list_of_reserved() -> String {
@@ -294,10 +253,7 @@ fn list_of_reserved() -> String {
 /// The reserved names without those whose bit is set, quoted and separated by commas.
 fn missing(names: u32) -> String {
     let all = RESERVED_ATTRIBUTES.iter().enumerate();
-    let quoted: Vec<_> = all
-        .filter(|(bit, _)| names >> bit & 1 == 0)
-        .map(|(_, name)| format!("\"{name}\""))
-        .collect();
+    let quoted: Vec<_> = all.filter(|(bit, _)| names >> bit & 1 == 0).map(|(_, name)| format!("\"{name}\"")).collect();
     quoted.join(",")
 }
 

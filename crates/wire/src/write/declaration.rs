@@ -61,51 +61,21 @@ impl Declaration {
     pub(crate) fn schema_begins(&mut self, first: u8, at: u64, tape: &mut Tape, out: &mut Pieces) {
         self.keep_limit(at, tape, out);
         self.has_schema = true;
-        self.hold = if first == b'n' {
-            Hold::Scalar(at)
-        } else {
-            Hold::None
-        };
+        self.hold = if first == b'n' { Hold::Scalar(at) } else { Hold::None };
     }
 
     /// The schema's scalar has been read.
-    pub(crate) fn scalar_ends(
-        &mut self,
-        is_null: bool,
-        span: Span,
-        tape: &mut Tape,
-        out: &mut Pieces,
-    ) {
+    pub(crate) fn scalar_ends(&mut self, is_null: bool, span: Span, tape: &mut Tape, out: &mut Pieces) {
         self.hold = Hold::None;
         if is_null {
-            self.declare(
-                Edit {
-                    span,
-                    text: Bytes::from_static(SCHEMA_OBJECT),
-                },
-                tape,
-                out,
-            );
+            self.declare(Edit { span, text: Bytes::from_static(SCHEMA_OBJECT) }, tape, out);
         }
     }
 
     /// The schema object closes at `at`.
-    pub(crate) fn object_ends(
-        &mut self,
-        is_empty: bool,
-        at: u64,
-        tape: &mut Tape,
-        out: &mut Pieces,
-    ) {
+    pub(crate) fn object_ends(&mut self, is_empty: bool, at: u64, tape: &mut Tape, out: &mut Pieces) {
         let span = Span { start: at, end: at };
-        self.declare(
-            Edit {
-                span,
-                text: schema_entry(is_empty),
-            },
-            tape,
-            out,
-        );
+        self.declare(Edit { span, text: schema_entry(is_empty) }, tape, out);
     }
 
     /// The body's object closes at `at`.
@@ -148,9 +118,7 @@ impl Declaration {
     fn keep_limit(&mut self, at: u64, tape: &mut Tape, out: &mut Pieces) {
         match &self.hold {
             Hold::Scalar(start) if at - start > SCALAR_HOLD_LIMIT => self.hold = Hold::None,
-            Hold::Edit(edit) if at - edit.span.start > SCHEMA_HOLD_LIMIT => {
-                self.insert_held(tape, out)
-            }
+            Hold::Edit(edit) if at - edit.span.start > SCHEMA_HOLD_LIMIT => self.insert_held(tape, out),
             _ => {}
         }
     }

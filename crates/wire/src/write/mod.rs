@@ -97,11 +97,7 @@ impl WriteRewriter {
             return Err(refused.clone());
         }
         self.tape.load(chunk.clone());
-        let mut pass = Pass {
-            progress: &mut self.progress,
-            tape: &mut self.tape,
-            out,
-        };
+        let mut pass = Pass { progress: &mut self.progress, tape: &mut self.tape, out };
         let walked = self.walker.feed(&chunk, &mut pass);
         walked.inspect_err(|refused| self.refused = Some(refused.clone()))?;
         self.progress.declaration.flush(&mut self.tape, out);
@@ -120,10 +116,7 @@ impl WriteRewriter {
         let (summary, mut tape) = (self.progress.summary(), self.tape);
         if summary.operations.is_empty() {
             let known: Vec<_> = Operation::ALL.into_iter().map(Operation::key).collect();
-            let message = format!(
-                "holds no write operation; expected one of {}",
-                known.join(", ")
-            );
+            let message = format!("holds no write operation; expected one of {}", known.join(", "));
             return Err(Rejection::new(RejectionKind::NoOperation, "body", message));
         }
         tape.emit_until(tape.end(), out);

@@ -63,9 +63,7 @@ impl Operation {
     }
 
     pub(crate) fn from_key(key: &[u8]) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|operation| operation.key().as_bytes() == key)
+        Self::ALL.into_iter().find(|operation| operation.key().as_bytes() == key)
     }
 }
 
@@ -88,9 +86,7 @@ impl OperationSet {
 
     /// The operations, in the order of [`Operation::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Operation> {
-        Operation::ALL
-            .into_iter()
-            .filter(move |operation| self.contains(*operation))
+        Operation::ALL.into_iter().filter(move |operation| self.contains(*operation))
     }
 
     pub(crate) fn insert(&mut self, operation: Operation) {
@@ -105,9 +101,7 @@ impl OperationSet {
 impl FromIterator<Operation> for OperationSet {
     fn from_iter<I: IntoIterator<Item = Operation>>(operations: I) -> Self {
         let mut set = Self::default();
-        operations
-            .into_iter()
-            .for_each(|operation| set.insert(operation));
+        operations.into_iter().for_each(|operation| set.insert(operation));
         set
     }
 }
@@ -119,10 +113,7 @@ mod tests {
     #[test]
     fn every_operation_is_known_by_its_key_and_counted_apart() {
         for operation in Operation::ALL {
-            assert_eq!(
-                Operation::from_key(operation.key().as_bytes()),
-                Some(operation)
-            );
+            assert_eq!(Operation::from_key(operation.key().as_bytes()), Some(operation));
             let set: OperationSet = [operation].into_iter().collect();
             assert_eq!(set.iter().collect::<Vec<_>>(), [operation]);
         }

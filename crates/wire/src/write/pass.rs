@@ -71,10 +71,7 @@ impl Progress {
     }
 
     pub(crate) fn summary(&self) -> WriteSummary {
-        WriteSummary {
-            stamped: self.declaration.stamped(),
-            ..self.summary
-        }
+        WriteSummary { stamped: self.declaration.stamped(), ..self.summary }
     }
 
     /// The path of the attribute `name` in the container `role`.
@@ -120,38 +117,21 @@ impl Handler for Pass<'_> {
         Ok(())
     }
 
-    fn value(
-        &mut self,
-        frame: Option<&Frame<Role>>,
-        first: u8,
-        at: u64,
-    ) -> Result<Step<Role>, Rejection> {
+    fn value(&mut self, frame: Option<&Frame<Role>>, first: u8, at: u64) -> Result<Step<Role>, Rejection> {
         let Some(frame) = frame else {
-            return if first == b'{' {
-                Ok(Step::Enter(Role::Body))
-            } else {
-                Err(not_an_object())
-            };
+            return if first == b'{' { Ok(Step::Enter(Role::Body)) } else { Err(not_an_object()) };
         };
         Ok(match (frame.role, self.progress.upcoming) {
-            (Role::Rows(operation), _) if first == b'{' => {
-                self.begin_row(operation, frame.count - 1)
-            }
+            (Role::Rows(operation), _) if first == b'{' => self.begin_row(operation, frame.count - 1),
             (Role::Ids, _) => {
                 self.require_declaration();
                 Step::Elements
             }
             (Role::Deletes, _) => Step::Elements,
-            (Role::Body, Upcoming::Operation(operation)) => {
-                self.begin_operation(operation, first, at)
-            }
+            (Role::Body, Upcoming::Operation(operation)) => self.begin_operation(operation, first, at),
             (Role::Columns(_), Upcoming::Ids) => {
                 self.progress.ids = None;
-                if first == b'[' {
-                    Step::Enter(Role::Ids)
-                } else {
-                    Step::Skip
-                }
+                if first == b'[' { Step::Enter(Role::Ids) } else { Step::Skip }
             }
             (Role::ByFilter, Upcoming::Patch) if first == b'{' => Step::Enter(Role::Patch),
             _ => Step::Skip,
@@ -160,9 +140,7 @@ impl Handler for Pass<'_> {
 
     fn text(&mut self, text: Text<'_>, span: Span) -> Result<(), Rejection> {
         let is_null = text.is_scalar(b"null");
-        self.progress
-            .declaration
-            .scalar_ends(is_null, span, self.tape, self.out);
+        self.progress.declaration.scalar_ends(is_null, span, self.tape, self.out);
         Ok(())
     }
 
@@ -174,9 +152,7 @@ impl Handler for Pass<'_> {
             Role::Ids => progress.ids = Some(frame.count),
             Role::Columns(_) => self.end_columns(at),
             Role::Deletes => progress.summary.deletes += frame.count,
-            Role::Schema => progress
-                .declaration
-                .object_ends(is_empty, at, self.tape, self.out),
+            Role::Schema => progress.declaration.object_ends(is_empty, at, self.tape, self.out),
             Role::Body => progress.declaration.body_ends(at, self.tape, self.out),
             Role::Rows(_) | Role::ByFilter | Role::Patch => {}
         }
@@ -188,22 +164,14 @@ impl Pass<'_> {
     fn begin_operation(&mut self, operation: Operation, first: u8, at: u64) -> Step<Role> {
         let progress = &mut *self.progress;
         if operation == Operation::Schema {
-            progress
-                .declaration
-                .schema_begins(first, at, self.tape, self.out);
+            progress.declaration.schema_begins(first, at, self.tape, self.out);
         }
         if first == b'n' {
-            return if operation == Operation::Schema {
-                Step::Read
-            } else {
-                Step::Skip
-            };
+            return if operation == Operation::Schema { Step::Read } else { Step::Skip };
         }
         progress.summary.operations.insert(operation);
         match (operation, first) {
-            (Operation::UpsertRows | Operation::PatchRows, b'[') => {
-                Step::Enter(Role::Rows(operation))
-            }
+            (Operation::UpsertRows | Operation::PatchRows, b'[') => Step::Enter(Role::Rows(operation)),
             (Operation::UpsertColumns | Operation::PatchColumns, b'{') => {
                 progress.ids = None;
                 Step::Enter(Role::Columns(operation))
@@ -271,9 +239,5 @@ fn member(key: Text<'_>) -> Result<Upcoming, Rejection> {
 }
 
 fn not_an_object() -> Rejection {
-    Rejection::new(
-        RejectionKind::Malformed,
-        "body",
-        "must be a JSON object (UTF-8 without a byte order mark)",
-    )
+    Rejection::new(RejectionKind::Malformed, "body", "must be a JSON object (UTF-8 without a byte order mark)")
 }

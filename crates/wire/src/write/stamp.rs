@@ -41,9 +41,7 @@ impl Stamp {
     }
 
     fn listed(&self, times: u64) -> String {
-        (0..times)
-            .flat_map(|_| [self.number.as_str(), ","])
-            .collect()
+        (0..times).flat_map(|_| [self.number.as_str(), ","]).collect()
     }
 }
 
