@@ -40,11 +40,8 @@ def main(arguments: list[str] | None = None) -> int:
         screen.fail(str(error))
         return error.status
     except KeyboardInterrupt:
-        screen.fail("Interrupted. Run it again to continue: documents that are already loaded are not doubled.")
+        screen.fail("Interrupted. Run it again: nothing is loaded twice under another id.")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has enough; the interpreter must not complain about it at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -43,7 +43,7 @@ def readable_errors(client: Turbopuffer) -> Iterator[None]:
         yield
     except turbopuffer.APITimeoutError as error:
         raise CatalogError(
-            f"{client.base_url} did not answer in time. See `layer status`, then run this again: it continues.",
+            f"{client.base_url} did not answer in time. See `layer status`, then run this again.",
             EXIT_UNAVAILABLE,
         ) from error
     except turbopuffer.APIConnectionError as error:

@@ -53,7 +53,7 @@ class Screen:
         with show(wanted, noun) as advance:
             yield advance
         seconds = time.perf_counter() - start
-        self.say(f"Loaded {wanted:,} {noun} in {seconds:.1f} s ({wanted / seconds:,.0f} {noun}/s).")
+        self.say(f"Loaded {wanted:,} {noun} in {seconds:.2f} s ({wanted / seconds:,.0f} {noun}/s).")
 
     def answer(self, number: int, title: str, answer: Answer) -> None:
         """The heading of a query: what it is, how long the call took, and the call's arguments."""
