@@ -40,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
         screen.fail(str(error))
         return error.status
     except KeyboardInterrupt:
-        screen.fail("Interrupted. Run it again: nothing is loaded twice under another id.")
+        screen.fail("Interrupted. Run it again for the rest; nothing is stored twice.")
         return EXIT_INTERRUPTED
     return 0
 
