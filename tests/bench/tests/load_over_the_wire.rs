@@ -34,7 +34,8 @@ fn exchange(address: SocketAddr, request: &[u8]) -> String {
 }
 
 /// A server that answers every request on its first connection with `answer`.
-fn canned(answer: &'static [u8]) -> SocketAddr {
+fn canned(answer: impl Into<Vec<u8>>) -> SocketAddr {
+    let answer = answer.into();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -43,7 +44,7 @@ fn canned(answer: &'static [u8]) -> SocketAddr {
             let mut request = [0; 4096];
             // The requests of these tests come in one piece.
             while stream.read(&mut request).unwrap_or(0) > 0 {
-                let _ = stream.write_all(answer);
+                let _ = stream.write_all(&answer);
             }
         }
     });
@@ -88,17 +89,34 @@ fn the_origin_refuses_what_is_no_request() {
     assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
 }
 
+/// An answer with this status and body.
+fn answer(status: &str, body: &str) -> String {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\n\r\n{body}")
+}
+
 #[test]
 fn a_wrong_status_or_body_is_an_error() {
-    for answer in [
-        &b"HTTP/1.1 500 Oh\r\nContent-Length: 0\r\n\r\n"[..],
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    let right = Case::Namespaces.answer();
+    let flipped = right.replacen("namespace-007", "namespace-700", 1);
+    assert_eq!(flipped.len(), right.len());
+    for wrong in [
+        answer("500 Oh", &right),
+        answer("200 OK", &flipped),
+        answer("200 OK", &right[1..]),
+        answer("200 OK", &format!("{right} ")),
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+        format!(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{right}\r\n1\r\n \r\n0\r\n\r\n",
+            right.len()
+        ),
     ] {
-        let outcome = load(canned(answer), Case::Namespaces, 1, 3);
-        assert_eq!((outcome.requests, outcome.errors.wrong), (0, 3), "{:?}", outcome.errors);
+        let outcome = load(canned(wrong.clone()), Case::Namespaces, 1, 3);
+        assert_eq!((outcome.requests, outcome.errors.wrong), (0, 3), "{wrong}");
         assert!(outcome.checked().is_err());
     }
+    let outcome = load(canned(answer("200 OK", &right)), Case::Namespaces, 1, 3);
+    assert_eq!(outcome.checked().unwrap().requests, 3);
 }
 
 #[test]
