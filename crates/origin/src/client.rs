@@ -70,6 +70,11 @@ where
         Self { pool, options }
     }
 
+    /// Where it sends to.
+    pub fn target(&self) -> &Target {
+        &self.options.target
+    }
+
     /// Sends `request`, whose URI is the path and query that came to the router, and returns when the answer's head is
     /// there. Sets `host`; everything else goes as it is. Dropping the future closes the connection.
     ///

@@ -57,6 +57,11 @@ impl Target {
         })
     }
 
+    /// Whether it is spoken to over TLS.
+    pub fn is_tls(&self) -> bool {
+        self.tls
+    }
+
     /// Host and port, for messages.
     pub fn address(&self) -> String {
         format!("{}:{}", self.host, self.port)

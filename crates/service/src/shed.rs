@@ -29,6 +29,11 @@ impl InFlight {
         (before < self.max).then_some(permit)
     }
 
+    /// How many may be in flight at once.
+    pub fn limit(&self) -> usize {
+        self.max
+    }
+
     /// How many are in flight.
     pub fn count(&self) -> usize {
         self.now.load(Ordering::Relaxed)

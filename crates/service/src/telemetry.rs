@@ -6,13 +6,20 @@
 
 use std::time::Duration;
 
-use opentelemetry::{KeyValue, trace::TracerProvider as _};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::{
+    KeyValue,
+    propagation::{Extractor, Injector},
+    trace::{TraceContextExt as _, TracerProvider as _},
+};
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracerProvider},
 };
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::{ConfigError, LogFormat, LogSettings, TelemetrySettings};
@@ -84,6 +91,59 @@ impl Telemetry {
             && let Err(error) = provider.shutdown_with_timeout(FLUSH_TIMEOUT)
         {
             tracing::warn!(%error, "the last spans could not be sent");
+        }
+    }
+}
+
+/// The span of a request that came from outside: a child of the caller's `traceparent`, if it sent a valid one.
+///
+/// Its `trace_id` field puts the id on every log line inside it. `route` is a template, never a path with ids.
+pub fn server_span(method: &str, route: &'static str, headers: &HeaderMap) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        otel.name = route,
+        otel.kind = "server",
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
+    );
+    let parent = opentelemetry::global::get_text_map_propagator(|from| from.extract(&HeaderExtractor(headers)));
+    // The subscriber may have no OpenTelemetry layer: then there is nothing to be a child of.
+    let _ = span.set_parent(parent);
+    span.record("trace_id", tracing::field::display(span.context().span().span_context().trace_id()));
+    span
+}
+
+/// The span of a call to another part; [`propagate`] tells that part about it.
+pub fn client_span(name: &'static str) -> Span {
+    tracing::info_span!("call", otel.name = name, otel.kind = "client", http.response.status_code = tracing::field::Empty)
+}
+
+/// Puts `span` into the headers of a call as `traceparent` and `tracestate`.
+pub fn propagate(span: &Span, headers: &mut HeaderMap) {
+    let context = span.context();
+    opentelemetry::global::get_text_map_propagator(|into| into.inject_context(&context, &mut HeaderInjector(headers)));
+}
+
+struct HeaderExtractor<'a>(&'a HeaderMap);
+
+impl Extractor for HeaderExtractor<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).and_then(|value| value.to_str().ok())
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
+struct HeaderInjector<'a>(&'a mut HeaderMap);
+
+impl Injector for HeaderInjector<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
+            self.0.insert(name, value);
         }
     }
 }

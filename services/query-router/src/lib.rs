@@ -1,1 +1,22 @@
-//! query-router.
+//! The query-router: the front door of the mesh.
+//!
+//! It serves Turbopuffer's wire over HTTP and the typed contract `layer.router.v1` over gRPC, on one port, with one core.
+//! What Layer does not change it relays byte for byte; it keeps no state, so any number of routers may run side by side.
+//! It never answers from anything but the origin's answer, and never retries what a caller's SDK retries.
+
+mod answer;
+mod auth;
+mod body;
+mod clock;
+mod core;
+mod front;
+mod headers;
+mod observe;
+mod program;
+mod refusal;
+mod route;
+mod settings;
+
+pub use observe::METRICS;
+pub use program::{QueryRouter, StartError};
+pub use settings::{AuthMode, AuthSettings, OriginProtocol, OriginSettings, RouterSettings, WriteSettings};

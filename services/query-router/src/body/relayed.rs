@@ -1,0 +1,57 @@
+//! The origin's answer on its way to the caller.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use layer_origin::OriginBody;
+use layer_service::shed::Permit;
+
+use super::{BoxError, RequestBody, stall::Stall};
+use crate::observe::Measured;
+
+/// What is held until an answer has been relayed whole, or broken off: its place among the requests in flight, and its
+/// measurement, which is recorded when dropped.
+pub struct Finish(pub Permit, pub Measured);
+
+/// An origin's body, watched for standing still.
+pub struct Relayed {
+    body: OriginBody<RequestBody>,
+    stall: Stall,
+    _finish: Finish,
+}
+
+impl Relayed {
+    /// Relays `body`, which may stand still for `stall` at most.
+    pub fn new(body: OriginBody<RequestBody>, stall: Duration, finish: Finish) -> Self {
+        Self { body, stall: Stall::new(stall), _finish: finish }
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
+            ready!(this.stall.poll_stalled(cx));
+            tracing::debug!(limit_ms = this.stall.limit_ms(), "the origin's answer stood still: cutting it off");
+            return Poll::Ready(Some(Err("the origin's answer stood still".into())));
+        };
+        this.stall.moved();
+        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

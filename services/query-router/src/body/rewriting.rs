@@ -1,0 +1,132 @@
+//! A body that is rewritten while it passes.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use layer_wire::{Pieces, QueryRewriter, QuerySummary, Rejection, WriteRewriter, WriteSummary};
+
+use super::source::{Fault, Source};
+
+/// What changes the body.
+pub enum Rewriter {
+    /// Stamps a write.
+    Write(WriteRewriter),
+    /// Hides reserved attributes from a query's answer.
+    Query(QueryRewriter),
+}
+
+/// What was seen in a body, once it was seen whole.
+#[derive(Debug, Clone)]
+pub enum Rewritten {
+    /// A write.
+    Write(WriteSummary),
+    /// A query.
+    Query(QuerySummary),
+}
+
+impl Rewriter {
+    fn push(&mut self, piece: Bytes, out: &mut Pieces) -> Result<(), Rejection> {
+        match self {
+            Self::Write(rewriter) => rewriter.push(piece, out),
+            Self::Query(rewriter) => rewriter.push(piece, out),
+        }
+    }
+
+    fn finish(self, out: &mut Pieces) -> Result<Rewritten, Rejection> {
+        match self {
+            Self::Write(rewriter) => rewriter.finish(out).map(Rewritten::Write),
+            Self::Query(rewriter) => rewriter.finish(out).map(Rewritten::Query),
+        }
+    }
+}
+
+/// A body in the course of being rewritten.
+pub struct Rewriting {
+    source: Source,
+    /// Gone when the body was seen whole, or refused.
+    rewriter: Option<Rewriter>,
+    out: Pieces,
+}
+
+impl Rewriting {
+    /// Rewrites `source`.
+    pub fn new(source: Source, rewriter: Rewriter) -> Self {
+        Self { source, rewriter: Some(rewriter), out: Pieces::new() }
+    }
+
+    /// Reads until the end or until `bound` bytes wait to be sent; what was seen, where it was the end.
+    ///
+    /// # Errors
+    /// [`Fault`] where the body breaks off or is refused; nothing has been sent then.
+    pub async fn read_ahead(&mut self, bound: u64) -> Result<Option<Rewritten>, Fault> {
+        poll_fn(|cx| {
+            while self.out.len_bytes() < bound && self.rewriter.is_some() {
+                if let Some(seen) = ready!(self.poll_more(cx))? {
+                    return Poll::Ready(Ok(Some(seen)));
+                }
+            }
+            Poll::Ready(Ok(None))
+        })
+        .await
+    }
+
+    /// Takes one piece of the source; what was seen, where it was the last.
+    fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Rewritten>, Fault>> {
+        let piece = ready!(self.source.poll_piece(cx)).transpose()?;
+        let result = match piece {
+            Some(piece) => match &mut self.rewriter {
+                Some(rewriter) => rewriter.push(piece, &mut self.out).map(|()| None),
+                None => Ok(None),
+            },
+            None => self.rewriter.take().map(|rewriter| rewriter.finish(&mut self.out)).transpose(),
+        };
+        Poll::Ready(result.map_err(|rejection| self.refuse(rejection)))
+    }
+
+    fn refuse(&mut self, rejection: Rejection) -> Fault {
+        let fault = Fault::Rejected(rejection);
+        self.rewriter = None;
+        self.source.progress().broke(&fault);
+        fault
+    }
+}
+
+impl Body for Rewriting {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = self.get_mut();
+        loop {
+            if let Some(piece) = this.out.pop() {
+                if this.is_end_stream() {
+                    this.source.progress().sent();
+                }
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
+            if this.rewriter.is_none() {
+                this.source.progress().sent();
+                return Poll::Ready(None);
+            }
+            if let Err(fault) = ready!(this.poll_more(cx)) {
+                return Poll::Ready(Some(Err(fault)));
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.rewriter.is_none() && self.out.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self.rewriter {
+            None => SizeHint::with_exact(self.out.len_bytes()),
+            Some(_) => SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! A caller's body: bounded in size, watched for standing still, decompressed where Layer must read it.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use async_compression::tokio::bufread::GzipDecoder;
+use bytes::Bytes;
+use futures_util::Stream;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyDataStream;
+use hyper::body::Incoming;
+use layer_wire::Rejection;
+use tokio_util::io::{ReaderStream, StreamReader};
+
+use super::stall::Stall;
+use crate::refusal::Refusal;
+
+/// Pieces in which a compressed body comes out.
+const DECODED_PIECE_BYTES: usize = 32 * 1024;
+
+/// Why a caller's body could not be relayed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Fault {
+    /// It is over the limit.
+    #[error("the request body is over the limit")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// It stood still.
+    #[error("the request body stood still")]
+    Stalled {
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// The caller went away, or its compression is broken.
+    #[error("the request body broke off: {0}")]
+    BrokenOff(String),
+    /// What came further on is refused.
+    #[error("{0}")]
+    Rejected(Rejection),
+}
+
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::TooLarge { limit } => Self::TooLarge { limit },
+            Fault::Stalled { limit_ms } => Self::Stalled { limit_ms },
+            Fault::BrokenOff(reason) => Self::BrokenOff(reason),
+            Fault::Rejected(rejection) => rejection.into(),
+        }
+    }
+}
+
+/// What became of a request's body, for the task that waits for the answer to it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    sent: AtomicBool,
+    fault: OnceLock<Fault>,
+}
+
+impl Progress {
+    /// The whole body has been handed to the connection.
+    pub fn is_sent(&self) -> bool {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// Why the body broke off, if it did.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault.get().cloned()
+    }
+
+    pub(super) fn sent(&self) {
+        self.sent.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn broke(&self, fault: &Fault) {
+        // Only the first fault matters: the others follow from it.
+        let _ = self.fault.set(fault.clone());
+    }
+}
+
+type Decoder = ReaderStream<GzipDecoder<StreamReader<IoStream, Bytes>>>;
+
+enum Kind {
+    Incoming(Incoming),
+    Whole(Option<Bytes>),
+    Gzip(Pin<Box<Decoder>>),
+}
+
+/// A caller's body.
+pub struct Source {
+    kind: Kind,
+    left: u64,
+    limit: u64,
+    stall: Stall,
+    ended: bool,
+    progress: Arc<Progress>,
+}
+
+impl Source {
+    /// What comes over a connection.
+    pub fn incoming(incoming: Incoming, limit: u64, stall: Duration) -> Self {
+        let ended = incoming.is_end_stream();
+        Self::new(Kind::Incoming(incoming), limit, stall, ended)
+    }
+
+    /// A body that is there already.
+    pub fn whole(bytes: Bytes, limit: u64, stall: Duration) -> Self {
+        let ended = bytes.is_empty();
+        Self::new(Kind::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())), limit, stall, ended)
+    }
+
+    fn new(kind: Kind, limit: u64, stall: Duration, ended: bool) -> Self {
+        let source = Self { kind, left: limit, limit, stall: Stall::new(stall), ended, progress: Arc::default() };
+        if ended {
+            source.progress.sent();
+        }
+        source
+    }
+
+    /// The same body, decompressed; the limit then counts what comes out.
+    #[must_use]
+    pub fn gunzipped(self) -> Self {
+        let stream = match self.kind {
+            Kind::Incoming(incoming) => IoStream::Incoming(BodyDataStream::new(incoming)),
+            Kind::Whole(bytes) => IoStream::Whole(bytes),
+            Kind::Gzip(_) => return self,
+        };
+        let decoder = GzipDecoder::new(StreamReader::new(stream));
+        let kind = Kind::Gzip(Box::pin(ReaderStream::with_capacity(decoder, DECODED_PIECE_BYTES)));
+        Self { kind, ..self }
+    }
+
+    /// How far it has come.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// The next piece; `None` at the end.
+    pub fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let Poll::Ready(next) = self.poll_kind(cx) else {
+            ready!(self.stall.poll_stalled(cx));
+            return Poll::Ready(Some(Err(self.fault(Fault::Stalled { limit_ms: self.stall.limit_ms() }))));
+        };
+        self.stall.moved();
+        Poll::Ready(match next {
+            None => {
+                self.ended = true;
+                None
+            }
+            Some(Err(fault)) => Some(Err(self.fault(fault))),
+            Some(Ok(piece)) => Some(self.count(piece)),
+        })
+    }
+
+    fn count(&mut self, piece: Bytes) -> Result<Bytes, Fault> {
+        match self.left.checked_sub(piece.len() as u64) {
+            Some(left) => {
+                self.left = left;
+                self.ended = matches!(&self.kind, Kind::Incoming(incoming) if incoming.is_end_stream());
+                Ok(piece)
+            }
+            None => Err(self.fault(Fault::TooLarge { limit: self.limit })),
+        }
+    }
+
+    fn fault(&mut self, fault: Fault) -> Fault {
+        self.ended = true;
+        self.progress.broke(&fault);
+        fault
+    }
+
+    fn poll_kind(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Fault>>> {
+        let broken = |error: &dyn std::fmt::Display| Fault::BrokenOff(error.to_string());
+        match &mut self.kind {
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().map(Ok)),
+            Kind::Gzip(stream) => stream.as_mut().poll_next(cx).map_err(|error| broken(&error)),
+            Kind::Incoming(incoming) => loop {
+                match ready!(Pin::new(&mut *incoming).poll_frame(cx)) {
+                    None => return Poll::Ready(None),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(broken(&error)))),
+                    // Trailers have no meaning on this wire.
+                    Some(Ok(frame)) => {
+                        if let Ok(data) = frame.into_data() {
+                            return Poll::Ready(Some(Ok(data)));
+                        }
+                    }
+                }
+            },
+        }
+    }
+}
+
+impl Body for Source {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let this = self.get_mut();
+        let piece = ready!(this.poll_piece(cx));
+        if this.ended && !matches!(piece, Some(Err(_))) {
+            this.progress.sent();
+        }
+        Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            _ if self.ended => SizeHint::with_exact(0),
+            Kind::Incoming(incoming) => incoming.size_hint(),
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Gzip(_) => SizeHint::default(),
+        }
+    }
+}
+
+/// Compressed pieces as the decoder takes them.
+enum IoStream {
+    Incoming(BodyDataStream<Incoming>),
+    Whole(Option<Bytes>),
+}
+
+impl Stream for IoStream {
+    type Item = io::Result<Bytes>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        match self.get_mut() {
+            Self::Incoming(stream) => Pin::new(stream).poll_next(cx).map_err(io::Error::other),
+            Self::Whole(bytes) => Poll::Ready(bytes.take().map(Ok)),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! The core that HTTP and gRPC share: from a request of Turbopuffer's wire to its answer.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{
+    HeaderMap, Request, Response,
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    uri::{PathAndQuery, Uri},
+};
+use layer_origin::{Client, OriginBody};
+use layer_service::{
+    deadline::{REQUEST_TIMEOUT_MS, deadline, remaining_ms},
+    health::Health,
+    lifecycle::{Lifecycle, Stage},
+    metrics::Metrics,
+    shed::InFlight,
+    telemetry::{client_span, propagate, server_span},
+};
+use layer_wire::{QueryRewriter, WriteOptions, WriteRewriter};
+use tracing::Instrument;
+
+use crate::{
+    answer,
+    auth::Auth,
+    body::{Finish, Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source},
+    clock,
+    headers::{self, SERVED_BY},
+    observe::{Measured, Observe},
+    refusal::Refusal,
+    route::Route,
+    settings::RouterSettings,
+};
+
+/// What all workers share.
+pub struct Shared {
+    /// The settings in force.
+    pub settings: RouterSettings,
+    /// Who may call.
+    pub auth: Auth,
+    /// What is counted.
+    pub observe: Arc<Observe>,
+    /// Everything that is counted, as a page.
+    pub metrics: Metrics,
+    /// The bound on requests.
+    pub flights: InFlight,
+    /// Health and readiness.
+    pub health: Health,
+    /// The stage of the process.
+    pub lifecycle: Lifecycle,
+    /// Spans are wanted.
+    pub traces: bool,
+}
+
+/// One worker's core; clones share it.
+#[derive(Clone)]
+pub struct Core {
+    pub(crate) shared: Arc<Shared>,
+    client: Client<RequestBody>,
+}
+
+/// What is known of a call before its body is read.
+struct Call {
+    measured: Measured,
+    /// The caller's own, if it named one.
+    deadline: Option<Instant>,
+    /// It comes from one of Layer's own services.
+    internal: bool,
+}
+
+impl Core {
+    /// The core of one worker; call it inside that worker's runtime.
+    pub fn new(shared: Arc<Shared>, origin: Arc<layer_origin::Options>) -> Self {
+        Self { shared, client: Client::new(origin) }
+    }
+
+    /// A caller's body under this router's limits.
+    pub fn stall_limit(&self) -> Duration {
+        Duration::from_millis(self.shared.settings.limits.body_stall_timeout_ms)
+    }
+
+    /// Answers one call. `internal`: the connection showed a client certificate of Layer's own services.
+    pub async fn answer(&self, internal: bool, request: Request<Source>) -> Response<ResponseBody> {
+        let started = Instant::now();
+        let path = request.uri().path().to_owned();
+        let route = Route::of(request.method(), &path);
+        if let Some(page) = self.page(&route) {
+            return page;
+        }
+        let mut measured = self.shared.observe.begin(&route, started);
+        let span = match self.shared.traces {
+            true => server_span(request.method().as_str(), route.name(), request.headers()),
+            false => tracing::Span::none(),
+        };
+        measured.within(span.clone());
+        let mut call = Call { measured, deadline: None, internal };
+        let answered = self.serve(&route, &mut call, request).instrument(span).await;
+        match answered {
+            Ok(answer) => answer.finish(call.measured),
+            Err(refusal) => {
+                call.measured.refused(refusal.code().0);
+                refusal.into_response()
+            }
+        }
+    }
+
+    fn page(&self, route: &Route<'_>) -> Option<Response<ResponseBody>> {
+        let (status, kind, body) = match route {
+            Route::Health => json(self.shared.health.live()),
+            Route::Ready => json(self.shared.health.ready()),
+            Route::Metrics => (http::StatusCode::OK, "text/plain; version=0.0.4", self.shared.metrics.text()),
+            _ => return None,
+        };
+        let mut response = Response::new(ResponseBody::whole(body));
+        *response.status_mut() = status;
+        response.headers_mut().insert(CONTENT_TYPE, http::HeaderValue::from_static(kind));
+        headers::served_by_layer(response.headers_mut());
+        Some(response)
+    }
+
+    async fn serve(&self, route: &Route<'_>, call: &mut Call, mut request: Request<Source>) -> Result<Answer, Refusal> {
+        let limits = &self.shared.settings.limits;
+        if self.shared.lifecycle.stage() >= Stage::Closing {
+            return Err(Refusal::Draining);
+        }
+        let permit =
+            self.shared.flights.enter().ok_or(Refusal::Overloaded { limit: self.shared.flights.limit() })?;
+        self.shared.auth.admit(request.headers_mut())?;
+        call.internal |= self.shared.auth.is_internal(request.headers());
+        call.deadline = deadline(request.headers(), call.measured.started())
+            .map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+        if declared.is_some_and(|length| length > limits.body_bytes) {
+            return Err(Refusal::TooLarge { limit: limits.body_bytes });
+        }
+        headers::strip_request(request.headers_mut());
+        let relayed = self.relay(route, call, request).await?;
+        Ok(Answer { relayed, permit, stall: Duration::from_millis(self.shared.settings.origin.body_stall_timeout_ms) })
+    }
+
+    async fn relay(
+        &self,
+        route: &Route<'_>,
+        call: &mut Call,
+        request: Request<Source>,
+    ) -> Result<Response<Relayable>, Refusal> {
+        match route {
+            Route::Unknown => {
+                let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+                Err(Refusal::NotFound { method, path })
+            }
+            Route::Write(_) => self.write(call, request).await,
+            Route::Query(_) | Route::Explain(_) => self.query(call, request).await,
+            Route::QueryAlias(_) => self.query(call, with_path(request, "/v1/", "/v2/")).await,
+            Route::Schema(_) => answer::schema(self.whole_answer(call, request).await?).await,
+            Route::Metadata(_) => {
+                let (request, include) = answer::take_include(request);
+                answer::metadata(self.whole_answer(call, request).await?, include).await
+            }
+            _ => {
+                let progress = request.body().progress();
+                let request = request.map(RequestBody::Direct);
+                self.send(call, request, &progress).await.map(|answer| answer.map(Relayable::Origin))
+            }
+        }
+    }
+
+    async fn write(&self, call: &mut Call, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
+        let options = WriteOptions { upserted_at_ms: clock::epoch_ms(), allow_reserved: call.internal };
+        let (request, seen, progress) = self.rewrite(request, Rewriter::Write(WriteRewriter::new(options))).await?;
+        let answer = self.send(call, request, &progress).await?;
+        if let Some(Rewritten::Write(seen)) = seen {
+            call.measured.wrote(&seen);
+        }
+        Ok(answer.map(Relayable::Origin))
+    }
+
+    async fn query(&self, call: &mut Call, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
+        let (request, seen, progress) = self.rewrite(request, Rewriter::Query(QueryRewriter::new())).await?;
+        let answer = self.send(call, request, &progress).await?;
+        if let Some(Rewritten::Query(seen)) = seen {
+            call.measured.queried(&seen);
+        }
+        Ok(answer.map(Relayable::Origin))
+    }
+
+    /// Reads a body ahead up to the bound, with Layer's changes.
+    async fn rewrite(
+        &self,
+        request: Request<Source>,
+        rewriter: Rewriter,
+    ) -> Result<(Request<RequestBody>, Option<Rewritten>, Arc<Progress>), Refusal> {
+        let (mut head, source) = request.into_parts();
+        let source = match encoding(&head.headers)? {
+            Encoding::Identity => source,
+            Encoding::Gzip => {
+                head.headers.remove(CONTENT_ENCODING);
+                source.gunzipped()
+            }
+        };
+        // The length is another one now; hyper writes it where it is known.
+        head.headers.remove(CONTENT_LENGTH);
+        let progress = source.progress();
+        let mut body = Box::new(Rewriting::new(source, rewriter));
+        let seen = body.read_ahead(self.shared.settings.write.read_ahead_bytes).await?;
+        Ok((Request::from_parts(head, RequestBody::Rewriting(body)), seen, progress))
+    }
+
+    /// Relays a call whose answer Layer must read: it may come uncompressed only.
+    async fn whole_answer(
+        &self,
+        call: &mut Call,
+        mut request: Request<Source>,
+    ) -> Result<Response<OriginBody<RequestBody>>, Refusal> {
+        request.headers_mut().insert(ACCEPT_ENCODING, http::HeaderValue::from_static("identity"));
+        let progress = request.body().progress();
+        self.send(call, request.map(RequestBody::Direct), &progress).await
+    }
+
+    /// Sends to the origin and waits for the answer's head.
+    async fn send(
+        &self,
+        call: &mut Call,
+        mut request: Request<RequestBody>,
+        progress: &Progress,
+    ) -> Result<Response<OriginBody<RequestBody>>, Refusal> {
+        if let Some(deadline) = call.deadline {
+            if deadline <= Instant::now() {
+                return Err(Refusal::Timeout);
+            }
+            request.headers_mut().insert(REQUEST_TIMEOUT_MS, remaining_ms(deadline));
+        }
+        call.measured.asked();
+        let answer = match self.shared.traces {
+            true => {
+                let span = client_span("origin");
+                propagate(&span, request.headers_mut());
+                self.wait(call.deadline, request, progress).instrument(span).await?
+            }
+            false => self.wait(call.deadline, request, progress).await?,
+        };
+        if answer.headers().contains_key(SERVED_BY) {
+            return Err(Refusal::Upstream("the origin is Layer itself (setting origin.url): a loop".to_owned()));
+        }
+        call.measured.answered(answer.status());
+        Ok(self.marked(call, answer))
+    }
+
+    async fn wait(
+        &self,
+        deadline: Option<Instant>,
+        request: Request<RequestBody>,
+        progress: &Progress,
+    ) -> Result<Response<OriginBody<RequestBody>>, Refusal> {
+        let patience = Duration::from_millis(self.shared.settings.limits.request_timeout_ms);
+        let answer = in_time(deadline, patience, progress, self.client.send(request)).await;
+        match (answer, progress.fault()) {
+            // The body's own fault is why the origin's connection was cut.
+            (Some(Err(_)) | None, Some(fault)) => Err(fault.into()),
+            (Some(answer), _) => Ok(answer?),
+            (None, None) => Err(Refusal::Timeout),
+        }
+    }
+
+    /// Makes the origin's head the router's.
+    fn marked(&self, call: &Call, mut answer: Response<OriginBody<RequestBody>>) -> Response<OriginBody<RequestBody>> {
+        let target = self.client.target();
+        let headers = answer.headers_mut();
+        headers::strip_hop_by_hop(headers);
+        headers::served_by_origin(headers);
+        headers::localize(headers, target);
+        headers::timing(headers, call.measured.started(), call.measured.asked_at());
+        answer
+    }
+}
+
+fn json((status, body): (http::StatusCode, String)) -> (http::StatusCode, &'static str, String) {
+    (status, "application/json", body)
+}
+
+/// An answer that is ready to be relayed.
+struct Answer {
+    relayed: Response<Relayable>,
+    permit: layer_service::shed::Permit,
+    stall: Duration,
+}
+
+/// What can be relayed as an answer's body.
+pub enum Relayable {
+    /// The origin's, as it streams.
+    Origin(OriginBody<RequestBody>),
+    /// The origin's, with Layer's changes.
+    Whole(bytes::Bytes),
+}
+
+impl Answer {
+    fn finish(self, measured: Measured) -> Response<ResponseBody> {
+        let Self { relayed, permit, stall } = self;
+        relayed.map(|body| match body {
+            Relayable::Origin(body) => {
+                ResponseBody::Relayed(Box::new(Relayed::new(body, stall, Finish(permit, measured))))
+            }
+            Relayable::Whole(bytes) => ResponseBody::whole(bytes),
+        })
+    }
+}
+
+/// Waits for `answer`: until the caller's deadline, or else for `patience` once the body was sent. `None`: out of time.
+async fn in_time<T>(
+    deadline: Option<Instant>,
+    patience: Duration,
+    progress: &Progress,
+    answer: impl Future<Output = T>,
+) -> Option<T> {
+    let mut answer = pin!(answer);
+    loop {
+        let until = deadline.unwrap_or_else(|| Instant::now() + patience);
+        let sending = !progress.is_sent();
+        match tokio::time::timeout_at(until.into(), answer.as_mut()).await {
+            Ok(answer) => return Some(answer),
+            // A large body may take longer than an answer; that it moves at all is the body's own business.
+            Err(_) if deadline.is_none() && sending => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+enum Encoding {
+    Identity,
+    Gzip,
+}
+
+fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
+    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Encoding::Identity) };
+    match value.to_str().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => Ok(Encoding::Identity),
+        "gzip" | "x-gzip" => Ok(Encoding::Gzip),
+        other => Err(Refusal::Encoding(other.chars().take(64).collect())),
+    }
+}
+
+fn with_path<B>(mut request: Request<B>, from: &str, to: &str) -> Request<B> {
+    let old = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+    if let Some(rest) = old.strip_prefix(from)
+        && let Ok(new) = format!("{to}{rest}").parse::<Uri>()
+    {
+        *request.uri_mut() = new;
+    }
+    request
+}
+

@@ -1,0 +1,109 @@
+//! Headers that a proxy takes off or puts on.
+
+use std::time::Instant;
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONNECTION, EXPECT, LOCATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE},
+};
+use layer_origin::Target;
+
+/// Who made an answer: `origin` when it was relayed, `layer` when it is Layer's own. The SDKs decide by it.
+pub const SERVED_BY: HeaderName = HeaderName::from_static("x-layer-served-by");
+/// Credential of Layer's own services. It never leaves the mesh.
+pub const INTERNAL_KEY: HeaderName = HeaderName::from_static("x-layer-internal-key");
+/// Where the time went, in milliseconds (W3C Server-Timing).
+pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+
+const HOP_BY_HOP: [HeaderName; 7] = [
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("proxy-authorization"),
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
+
+/// Takes off what belongs to one hop only (RFC 9110, section 7.6.1).
+pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = match headers.contains_key(CONNECTION) {
+        false => Vec::new(),
+        true => headers.get_all(CONNECTION).iter().flat_map(names).collect(),
+    };
+    headers.remove(CONNECTION);
+    for name in HOP_BY_HOP.iter().chain(&named) {
+        headers.remove(name);
+    }
+}
+
+fn names(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
+    let text = value.to_str().unwrap_or_default();
+    text.split(',').filter_map(|name| name.trim().parse().ok())
+}
+
+/// Takes off a request what must not reach the origin.
+pub fn strip_request(headers: &mut HeaderMap) {
+    strip_hop_by_hop(headers);
+    // The body was asked for already, by reading it.
+    headers.remove(EXPECT);
+    headers.remove(INTERNAL_KEY);
+}
+
+/// Marks an answer as Layer's own.
+pub fn served_by_layer(headers: &mut HeaderMap) {
+    headers.insert(SERVED_BY, HeaderValue::from_static("layer"));
+}
+
+/// Marks an answer as the origin's.
+pub fn served_by_origin(headers: &mut HeaderMap) {
+    headers.insert(SERVED_BY, HeaderValue::from_static("origin"));
+}
+
+/// Makes a `Location` at the origin one at the router: the SDKs refuse to follow it to another host.
+pub fn localize(headers: &mut HeaderMap, origin: &Target) {
+    let Some(location) = headers.get(LOCATION).and_then(|value| value.to_str().ok()) else { return };
+    if let Some(local) = origin.local_location(location)
+        && let Ok(value) = HeaderValue::try_from(local)
+    {
+        headers.insert(LOCATION, value);
+    }
+}
+
+/// Says where the time until now went: `layer` before the origin was asked, `origin` since.
+pub fn timing(headers: &mut HeaderMap, started: Instant, asked: Option<Instant>) {
+    let now = Instant::now();
+    let asked = asked.unwrap_or(now);
+    let millis = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1000.0;
+    let text = format!("layer;dur={:.3}, origin;dur={:.3}", millis(started, asked), millis(asked, now));
+    if let Ok(value) = HeaderValue::try_from(text) {
+        headers.append(SERVER_TIMING, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_off_what_connection_names_and_nothing_else() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "keep-alive, X-Once"),
+            ("connection", "x-twice"),
+            ("x-once", "1"),
+            ("x-twice", "1"),
+            ("transfer-encoding", "chunked"),
+            ("te", "trailers"),
+            ("x-layer-internal-key", "s"),
+            ("prefer", "respond-async"),
+            ("content-encoding", "gzip"),
+        ] {
+            headers.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_static(value));
+        }
+        strip_request(&mut headers);
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["content-encoding", "prefer"]);
+    }
+}

@@ -1,0 +1,339 @@
+//! What the router counts.
+//!
+//! Names and labels are those that operators of such a gateway know. No label ever holds an id, a vector, a filter or a
+//! query's text, and the number of namespaces told apart is bounded.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use layer_service::metrics::{BATCH, Bounded, Kind, LABEL_VALUES_MAX, Metric, Metrics, OTHER, SECONDS};
+use layer_wire::{QuerySummary, WriteSummary};
+use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGauge};
+
+use crate::route::Route;
+
+const CALL: &[&str] = &["pipeline_id", "namespace", "status"];
+const IN_NAMESPACE: &[&str] = &["namespace", "store_kind"];
+/// The pipeline of calls that come from no pipeline.
+const DIRECT: &str = "direct";
+/// The only kind of store there is.
+const STORE: &str = "turbopuffer";
+
+const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
+    Metric { name, kind: Kind::Histogram(SECONDS), labels, help }
+}
+
+const QUERY_DURATION: Metric =
+    histogram("layer_query_duration_seconds", CALL, "Queries, from the request's head to the answer's last byte.");
+const QUERY_TPUF: Metric = histogram("layer_query_tpuf_seconds", CALL, "The origin's share of a query's time.");
+const QUERY_OVERHEAD: Metric = histogram("layer_query_overhead_seconds", CALL, "Layer's share of a query's time.");
+const UPSERT_DURATION: Metric =
+    histogram("layer_upsert_duration_seconds", CALL, "Writes, from the request's head to the answer's last byte.");
+const UPSERT_TPUF: Metric = histogram("layer_upsert_tpuf_seconds", CALL, "The origin's share of a write's time.");
+const UPSERT_OVERHEAD: Metric = histogram("layer_upsert_overhead_seconds", CALL, "Layer's share of a write's time.");
+const HEAD_DURATION: Metric = histogram("layer_head_duration_seconds", CALL, "Reads of metadata and schema.");
+const LIST_DURATION: Metric = histogram("layer_list_duration_seconds", CALL, "Listings of namespaces.");
+const UPSERT_BATCH: Metric = Metric {
+    name: "layer_upsert_batch_size",
+    kind: Kind::Histogram(BATCH),
+    labels: &["pipeline_id", "namespace"],
+    help: "Rows of a write.",
+};
+const QUERY_SHAPE: Metric = Metric {
+    name: "layer_query_shape_total",
+    kind: Kind::Counter,
+    labels: &["pipeline_id", "namespace", "has_filter", "has_rank_by", "status"],
+    help: "Queries by shape.",
+};
+const MULTI_QUERY: Metric = Metric {
+    name: "hevlayer_multi_query_total",
+    kind: Kind::Counter,
+    labels: &["namespace", "store_kind", "status"],
+    help: "Multi-queries.",
+};
+const MULTI_QUERY_LEGS: Metric = Metric {
+    name: "hevlayer_multi_query_legs",
+    kind: Kind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0]),
+    labels: IN_NAMESPACE,
+    help: "Queries in a multi-query.",
+};
+const TPUF_IN_FLIGHT: Metric =
+    Metric { name: "layer_tpuf_inflight", kind: Kind::Gauge, labels: &[], help: "Calls to the origin in flight." };
+const REQUESTS: Metric = Metric {
+    name: "layer_requests_total",
+    kind: Kind::Counter,
+    labels: &["route", "served_by", "code"],
+    help: "Answers by route, by who made them (origin, layer) and by HTTP status.",
+};
+
+/// Every metric of the router, for the inventory.
+pub const METRICS: &[&Metric] = &[
+    &QUERY_DURATION,
+    &QUERY_TPUF,
+    &QUERY_OVERHEAD,
+    &QUERY_SHAPE,
+    &MULTI_QUERY,
+    &MULTI_QUERY_LEGS,
+    &UPSERT_DURATION,
+    &UPSERT_TPUF,
+    &UPSERT_OVERHEAD,
+    &UPSERT_BATCH,
+    &HEAD_DURATION,
+    &LIST_DURATION,
+    &TPUF_IN_FLIGHT,
+    &REQUESTS,
+];
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// The origin said yes.
+    Ok,
+    /// The origin said no.
+    TpufError,
+    /// Layer said no.
+    LayerError,
+    /// The time ran out.
+    Timeout,
+}
+
+impl Status {
+    const ALL: [Self; 4] = [Self::Ok, Self::TpufError, Self::LayerError, Self::Timeout];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::TpufError => "tpuf_error",
+            Self::LayerError => "layer_error",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+/// Which family of series a call belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Query,
+    Upsert,
+    Head,
+    List,
+    Other,
+}
+
+impl Family {
+    fn of(route: &Route<'_>) -> Self {
+        match route {
+            Route::Query(_) | Route::QueryAlias(_) => Self::Query,
+            Route::Write(_) => Self::Upsert,
+            Route::Metadata(_) | Route::Schema(_) => Self::Head,
+            Route::List => Self::List,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// The three durations of one kind of call, all statuses, for one namespace: looked up once, then only observed.
+#[derive(Debug)]
+struct Timed {
+    duration: HistogramVec,
+    tpuf: HistogramVec,
+    overhead: HistogramVec,
+}
+
+impl Timed {
+    fn series(&self, namespace: &str) -> [[Histogram; 3]; 4] {
+        Status::ALL.map(|status| {
+            let labels = [DIRECT, namespace, status.label()];
+            [&self.duration, &self.tpuf, &self.overhead].map(|vec| vec.with_label_values(&labels))
+        })
+    }
+}
+
+/// The series of one namespace.
+pub struct NamespaceSeries {
+    name: String,
+    query: std::sync::OnceLock<[[Histogram; 3]; 4]>,
+    upsert: std::sync::OnceLock<[[Histogram; 3]; 4]>,
+}
+
+impl NamespaceSeries {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), query: Default::default(), upsert: Default::default() }
+    }
+}
+
+/// The router's metrics; made once, shared by all workers.
+pub struct Observe {
+    query: Timed,
+    upsert: Timed,
+    head: HistogramVec,
+    list: HistogramVec,
+    batch: HistogramVec,
+    shape: IntCounterVec,
+    multi: IntCounterVec,
+    legs: HistogramVec,
+    in_flight: IntGauge,
+    requests: IntCounterVec,
+    namespaces: Bounded<NamespaceSeries>,
+}
+
+impl Observe {
+    /// Registers the router's metrics.
+    pub fn new(metrics: &Metrics) -> Arc<Self> {
+        let timed = |[duration, tpuf, overhead]: [&Metric; 3]| Timed {
+            duration: metrics.histogram(duration),
+            tpuf: metrics.histogram(tpuf),
+            overhead: metrics.histogram(overhead),
+        };
+        Arc::new(Self {
+            query: timed([&QUERY_DURATION, &QUERY_TPUF, &QUERY_OVERHEAD]),
+            upsert: timed([&UPSERT_DURATION, &UPSERT_TPUF, &UPSERT_OVERHEAD]),
+            head: metrics.histogram(&HEAD_DURATION),
+            list: metrics.histogram(&LIST_DURATION),
+            batch: metrics.histogram(&UPSERT_BATCH),
+            shape: metrics.counter(&QUERY_SHAPE),
+            multi: metrics.counter(&MULTI_QUERY),
+            legs: metrics.histogram(&MULTI_QUERY_LEGS),
+            in_flight: metrics.gauge(&TPUF_IN_FLIGHT).with_label_values::<&str>(&[]),
+            requests: metrics.counter(&REQUESTS),
+            namespaces: Bounded::new(LABEL_VALUES_MAX, NamespaceSeries::new(OTHER), |_, name| NamespaceSeries::new(name)),
+        })
+    }
+
+    /// Begins to measure a call.
+    pub fn begin(self: &Arc<Self>, route: &Route<'_>, started: Instant) -> Measured {
+        let family = Family::of(route);
+        let counted = if family == Family::Other { None } else { route.namespace() };
+        Measured {
+            observe: Arc::clone(self),
+            family,
+            route: route.name(),
+            namespace: counted.map(|name| self.namespaces.get(name)),
+            started,
+            asked: None,
+            code: 0,
+            status: Status::LayerError,
+            span: tracing::Span::none(),
+        }
+    }
+
+    fn record(&self, call: &Measured) {
+        let total = call.started.elapsed();
+        let tpuf = call.asked.map_or(Duration::ZERO, |asked| asked.elapsed());
+        let times = [total, tpuf, total.saturating_sub(tpuf)].map(|time| time.as_secs_f64());
+        let name = call.namespace.as_ref().map_or("", |series| series.name.as_str());
+        match (call.family, &call.namespace) {
+            (Family::Query, Some(series)) => {
+                observe(&series.query.get_or_init(|| self.query.series(name))[call.status as usize], times);
+            }
+            (Family::Upsert, Some(series)) => {
+                observe(&series.upsert.get_or_init(|| self.upsert.series(name))[call.status as usize], times);
+            }
+            (Family::Head, _) => self.head.with_label_values(&[DIRECT, name, call.status.label()]).observe(times[0]),
+            (Family::List, _) => self.list.with_label_values(&[DIRECT, "", call.status.label()]).observe(times[0]),
+            _ => {}
+        }
+    }
+}
+
+fn observe(series: &[Histogram; 3], times: [f64; 3]) {
+    for (series, time) in series.iter().zip(times) {
+        series.observe(time);
+    }
+}
+
+/// One call in the course of being measured; recorded when dropped, which is when its answer's last byte was handed on.
+pub struct Measured {
+    observe: Arc<Observe>,
+    family: Family,
+    route: &'static str,
+    namespace: Option<Arc<NamespaceSeries>>,
+    started: Instant,
+    asked: Option<Instant>,
+    code: u16,
+    status: Status,
+    span: tracing::Span,
+}
+
+impl Measured {
+    /// When the call's head was there.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// When the origin was asked, if it was.
+    pub fn asked_at(&self) -> Option<Instant> {
+        self.asked
+    }
+
+    /// The call's span ends when its answer does.
+    pub fn within(&mut self, span: tracing::Span) {
+        self.span = span;
+    }
+
+    /// The origin is being asked now.
+    pub fn asked(&mut self) {
+        self.asked = Some(Instant::now());
+        self.observe.in_flight.inc();
+    }
+
+    /// The origin answered with `code`.
+    pub fn answered(&mut self, code: http::StatusCode) {
+        self.code = code.as_u16();
+        self.status = if code.is_success() { Status::Ok } else { Status::TpufError };
+        self.count("origin");
+    }
+
+    /// Layer answers itself.
+    pub fn refused(&mut self, code: http::StatusCode) {
+        self.code = code.as_u16();
+        self.status = if code == http::StatusCode::GATEWAY_TIMEOUT { Status::Timeout } else { Status::LayerError };
+        self.count("layer");
+    }
+
+    /// A write was read whole.
+    pub fn wrote(&self, seen: &WriteSummary) {
+        if let Some(series) = &self.namespace {
+            // A row count is far below 2^53.
+            #[allow(clippy::cast_precision_loss)]
+            self.observe.batch.with_label_values(&[DIRECT, series.name.as_str()]).observe(seen.rows as f64);
+        }
+    }
+
+    /// A query was read whole and answered.
+    pub fn queried(&self, seen: &QuerySummary) {
+        let Some(series) = &self.namespace else { return };
+        let (name, status) = (series.name.as_str(), self.status.label());
+        if let Some(legs) = seen.multi {
+            self.observe.multi.with_label_values(&[name, STORE, status]).inc();
+            self.observe.legs.with_label_values(&[name, STORE]).observe(f64::from(legs));
+        }
+        let word = |yes: bool| if yes { "true" } else { "false" };
+        let labels = [DIRECT, name, word(seen.has_filter), word(seen.has_rank_by), status];
+        self.observe.shape.with_label_values(&labels).inc();
+    }
+
+    fn count(&self, served_by: &str) {
+        let mut digits = [0; 3];
+        let code = three_digits(self.code, &mut digits);
+        self.observe.requests.with_label_values(&[self.route, served_by, code]).inc();
+        self.span.record("http.response.status_code", self.code);
+    }
+}
+
+fn three_digits(code: u16, digits: &mut [u8; 3]) -> &str {
+    *digits = [code / 100 % 10, code / 10 % 10, code % 10].map(|digit| b'0' + u8::try_from(digit).unwrap_or(0));
+    std::str::from_utf8(digits).unwrap_or("000")
+}
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        if self.asked.is_some() {
+            self.observe.in_flight.dec();
+        }
+        let observe = Arc::clone(&self.observe);
+        observe.record(self);
+    }
+}

@@ -1,0 +1,128 @@
+//! Layer's own answers when a call goes wrong: one envelope, `{"error": code, "message": text}`.
+//!
+//! What the origin answered is never touched by this; it is relayed as it came.
+
+use http::{
+    HeaderValue, Response, StatusCode,
+    header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER},
+};
+use layer_wire::Rejection;
+use serde_json::json;
+
+use crate::{body::ResponseBody, headers::served_by_layer};
+
+/// Why Layer did not relay a call.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// No bearer, or no readable one.
+    #[error("header `authorization` must be `Bearer <key>`: {0}")]
+    Unauthorized(&'static str),
+    /// A bearer that is not the right one.
+    #[error("the key in header `authorization` is not valid here")]
+    Forbidden,
+    /// A value that cannot be used; the message names the field.
+    #[error("{0}")]
+    Invalid(String),
+    /// A body that Layer must read in an encoding that it cannot.
+    #[error("header `content-encoding`: `{0}` is not supported for this call; send gzip or identity")]
+    Encoding(String),
+    /// A body over the limit.
+    #[error("the request body is larger than {limit} bytes (limits.body_bytes)")]
+    TooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// No such route.
+    #[error("no route {method} {path}; Layer serves Turbopuffer's wire under /v1 and /v2")]
+    NotFound {
+        /// The method.
+        method: String,
+        /// The path.
+        path: String,
+    },
+    /// The caller's body stood still.
+    #[error("the request body stood still for {limit_ms} ms (limits.body_stall_timeout_ms)")]
+    Stalled {
+        /// The limit.
+        limit_ms: u64,
+    },
+    /// The caller's body broke off.
+    #[error("the request body broke off: {0}")]
+    BrokenOff(String),
+    /// Too many requests in flight.
+    #[error("Layer has {limit} requests in flight (limits.requests_max); try again shortly")]
+    Overloaded {
+        /// The limit.
+        limit: usize,
+    },
+    /// Every connection to the origin is in use.
+    #[error("{0}; try again shortly")]
+    Saturated(String),
+    /// The origin cannot be reached or broke off.
+    #[error("{0}")]
+    Upstream(String),
+    /// The time ran out; whether the origin acted is unknown.
+    #[error("the origin did not answer in time; a write may still have been applied")]
+    Timeout,
+    /// The process is stopping.
+    #[error("this router is stopping")]
+    Draining,
+}
+
+impl Refusal {
+    /// The envelope's code and the status that goes with it.
+    pub fn code(&self) -> (StatusCode, &'static str) {
+        match self {
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation_error"),
+            Self::Encoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
+            Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
+            Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
+            Self::Stalled { .. } => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
+            Self::BrokenOff(_) => (StatusCode::BAD_REQUEST, "bad_request"),
+            Self::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            Self::Saturated(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
+            Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "upstream_error"),
+            Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout"),
+            Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "gateway_draining"),
+        }
+    }
+
+    /// The answer that says so.
+    pub fn into_response(self) -> Response<ResponseBody> {
+        let (status, code) = self.code();
+        let body = json!({"error": code, "message": self.to_string()}).to_string();
+        let mut response = Response::new(ResponseBody::whole(body));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        served_by_layer(headers);
+        match self {
+            Self::Overloaded { .. } | Self::Saturated(_) => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            // What is left of the request cannot be told from the next one.
+            Self::Draining | Self::TooLarge { .. } | Self::Stalled { .. } => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+impl From<Rejection> for Refusal {
+    fn from(rejection: Rejection) -> Self {
+        Self::Invalid(rejection.to_string())
+    }
+}
+
+impl From<layer_origin::Error> for Refusal {
+    fn from(error: layer_origin::Error) -> Self {
+        match error {
+            layer_origin::Error::Saturated { .. } => Self::Saturated(error.to_string()),
+            other => Self::Upstream(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Which call a path and method are.
+//!
+//! Matching is by hand: a router crate would allocate and box on the way of every request, for a dozen fixed shapes.
+
+use http::Method;
+
+/// A call, with the namespace as it stands in the path (still percent-encoded).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// GET /health
+    Health,
+    /// GET /ready
+    Ready,
+    /// GET /metrics
+    Metrics,
+    /// GET /v1/namespaces
+    List,
+    /// POST /v2/namespaces/{ns}, also its asynchronous form
+    Write(&'a str),
+    /// DELETE /v2/namespaces/{ns}
+    DeleteNamespace(&'a str),
+    /// POST /v2/namespaces/{ns}/query
+    Query(&'a str),
+    /// POST /v1/namespaces/{ns}/query, an alias that published hevlayer clients use
+    QueryAlias(&'a str),
+    /// POST /v2/namespaces/{ns}/explain_query
+    Explain(&'a str),
+    /// GET and POST /v1/namespaces/{ns}/schema
+    Schema(&'a str),
+    /// GET /v1 and /v2, PATCH /v1 /namespaces/{ns}/metadata
+    Metadata(&'a str),
+    /// GET /v1/namespaces/{ns}/hint_cache_warm
+    WarmHint(&'a str),
+    /// POST /v1/namespaces/{ns}/_debug/recall
+    Recall(&'a str),
+    /// GET /v1/namespaces/{ns}/operations/{token}
+    Operation(&'a str),
+    /// Any other GET or HEAD below /v1 or /v2: the origin knows what it is
+    OtherRead,
+    /// Nothing that Layer serves
+    Unknown,
+}
+
+impl<'a> Route<'a> {
+    /// The call that `method` on `path` is.
+    pub fn of(method: &Method, path: &'a str) -> Self {
+        let read = *method == Method::GET || *method == Method::HEAD;
+        let found = match path {
+            "/health" if read => Self::Health,
+            "/ready" if read => Self::Ready,
+            "/metrics" if read => Self::Metrics,
+            "/v1/namespaces" if read => Self::List,
+            _ => Self::in_namespace(method, path),
+        };
+        match found {
+            Self::Unknown if read && (path.starts_with("/v1/") || path.starts_with("/v2/")) => Self::OtherRead,
+            found => found,
+        }
+    }
+
+    fn in_namespace(method: &Method, path: &'a str) -> Self {
+        let (version, rest) = match (path.strip_prefix("/v1/namespaces/"), path.strip_prefix("/v2/namespaces/")) {
+            (Some(rest), _) => (1, rest),
+            (_, Some(rest)) => (2, rest),
+            _ => return Self::Unknown,
+        };
+        let (namespace, action) = rest.split_once('/').unwrap_or((rest, ""));
+        if namespace.is_empty() {
+            return Self::Unknown;
+        }
+        match (method.as_str(), version, action) {
+            ("POST", 2, "" | "async") => Self::Write(namespace),
+            ("DELETE", 2, "") => Self::DeleteNamespace(namespace),
+            ("POST", 2, "query") => Self::Query(namespace),
+            ("POST", 1, "query") => Self::QueryAlias(namespace),
+            ("POST", 2, "explain_query") => Self::Explain(namespace),
+            ("GET" | "HEAD" | "POST", 1, "schema") => Self::Schema(namespace),
+            ("GET" | "HEAD", _, "metadata") | ("PATCH", 1, "metadata") => Self::Metadata(namespace),
+            ("GET", 1, "hint_cache_warm") => Self::WarmHint(namespace),
+            ("POST", 1, "_debug/recall") => Self::Recall(namespace),
+            ("GET", 1, action) if action.starts_with("operations/") => Self::Operation(namespace),
+            _ => Self::Unknown,
+        }
+    }
+
+    /// The route's name, for metrics and spans: never a part of the path.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Health => "health",
+            Self::Ready => "ready",
+            Self::Metrics => "metrics",
+            Self::List => "list_namespaces",
+            Self::Write(_) => "write",
+            Self::DeleteNamespace(_) => "delete_namespace",
+            Self::Query(_) | Self::QueryAlias(_) => "query",
+            Self::Explain(_) => "explain_query",
+            Self::Schema(_) => "schema",
+            Self::Metadata(_) => "metadata",
+            Self::WarmHint(_) => "hint_cache_warm",
+            Self::Recall(_) => "recall",
+            Self::Operation(_) => "operation",
+            Self::OtherRead => "other_read",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The namespace that the call is about.
+    pub fn namespace(&self) -> Option<&'a str> {
+        match *self {
+            Self::Write(name)
+            | Self::DeleteNamespace(name)
+            | Self::Query(name)
+            | Self::QueryAlias(name)
+            | Self::Explain(name)
+            | Self::Schema(name)
+            | Self::Metadata(name)
+            | Self::WarmHint(name)
+            | Self::Recall(name)
+            | Self::Operation(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_route_of_the_wire_is_known() {
+        let cases = [
+            ("GET", "/v1/namespaces", Route::List),
+            ("POST", "/v2/namespaces/a", Route::Write("a")),
+            ("POST", "/v2/namespaces/a/async", Route::Write("a")),
+            ("DELETE", "/v2/namespaces/a", Route::DeleteNamespace("a")),
+            ("POST", "/v2/namespaces/a/query", Route::Query("a")),
+            ("POST", "/v1/namespaces/a/query", Route::QueryAlias("a")),
+            ("POST", "/v2/namespaces/a/explain_query", Route::Explain("a")),
+            ("GET", "/v1/namespaces/a/schema", Route::Schema("a")),
+            ("POST", "/v1/namespaces/a/schema", Route::Schema("a")),
+            ("GET", "/v2/namespaces/a/metadata", Route::Metadata("a")),
+            ("GET", "/v1/namespaces/a/metadata", Route::Metadata("a")),
+            ("PATCH", "/v1/namespaces/a/metadata", Route::Metadata("a")),
+            ("GET", "/v1/namespaces/a/hint_cache_warm", Route::WarmHint("a")),
+            ("POST", "/v1/namespaces/a/_debug/recall", Route::Recall("a")),
+            ("GET", "/v1/namespaces/a/operations/t", Route::Operation("a")),
+            ("GET", "/v1/namespaces/a", Route::OtherRead),
+            ("HEAD", "/v1/namespaces/a", Route::OtherRead),
+            ("GET", "/v2/new/route", Route::OtherRead),
+            ("GET", "/health", Route::Health),
+        ];
+        for (method, path, route) in cases {
+            assert_eq!(Route::of(&method.parse().unwrap(), path), route, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn what_could_write_past_layer_is_unknown() {
+        for (method, path) in [
+            ("POST", "/v1/namespaces/a"),
+            ("POST", "/v1/vectors/a"),
+            ("PUT", "/v2/namespaces/a"),
+            ("POST", "/v2/namespaces/"),
+            ("POST", "/v2/namespaces//query"),
+            ("POST", "/v2/namespaces/a/"),
+            ("POST", "/V2/namespaces/a"),
+            ("POST", "/v2/namespaces/a/query/"),
+            ("DELETE", "/v1/namespaces/a"),
+            ("GET", "/"),
+        ] {
+            assert_eq!(Route::of(&method.parse().unwrap(), path), Route::Unknown, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,290 @@
+//! The router's settings.
+
+use std::path::PathBuf;
+
+use layer_origin::{Protocol, Target};
+use layer_service::config::{
+    AdminSettings, ConfigError, DrainSettings, LimitSettings, ListenSettings, LogSettings, Secret, Settings,
+    TelemetrySettings, TlsSettings,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Every setting of the query-router.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouterSettings {
+    /// The data port: HTTP/1.1, HTTP/2 and gRPC together.
+    pub listen: ListenSettings,
+    /// The admin port.
+    pub admin: AdminSettings,
+    /// Where Turbopuffer is.
+    pub origin: OriginSettings,
+    /// Who may call.
+    pub auth: AuthSettings,
+    /// What Layer does to writes.
+    pub write: WriteSettings,
+    /// Bounds.
+    pub limits: LimitSettings,
+    /// Stopping.
+    pub drain: DrainSettings,
+    /// TLS on the data port.
+    pub tls: TlsSettings,
+    /// Logs.
+    pub log: LogSettings,
+    /// Traces.
+    pub telemetry: TelemetrySettings,
+}
+
+/// Which HTTP the origin is spoken to in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum OriginProtocol {
+    /// HTTP/1.1.
+    Http1,
+    /// What the TLS handshake agrees on; HTTP/1.1 over plain text.
+    Auto,
+    /// HTTP/2, over plain text too.
+    Http2,
+}
+
+/// The origin.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OriginSettings {
+    /// Base URL of Turbopuffer, for example `https://aws-us-east-1.turbopuffer.com`. Either this or `origin.region`.
+    pub url: Option<String>,
+    /// Turbopuffer region, for example `aws-us-east-1`: short for its URL.
+    pub region: Option<String>,
+    /// Turbopuffer API key. In mode `store-key` callers must show it; in mode `open` it is sent for them.
+    pub api_key: Option<Secret>,
+    /// File that holds the key, instead of `origin.api_key`.
+    pub api_key_file: Option<PathBuf>,
+    /// `http1`, `http2`, or `auto`: what the TLS handshake agrees on.
+    pub protocol: OriginProtocol,
+    /// PEM file of authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// HTTP/1.1 connections at the most, shared out among the workers.
+    pub connections_max: usize,
+    /// Time for name look-up, connect and TLS handshake, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// Time to wait for a connection when all are in use, in milliseconds; then 503 with `Retry-After`.
+    pub queue_timeout_ms: u64,
+    /// Idle connections are closed after this time, in milliseconds.
+    pub idle_timeout_ms: u64,
+    /// How long an answer's body may stand still, in milliseconds; then the caller's connection is cut.
+    pub body_stall_timeout_ms: u64,
+}
+
+impl Default for OriginSettings {
+    fn default() -> Self {
+        Self {
+            url: None,
+            region: None,
+            api_key: None,
+            api_key_file: None,
+            protocol: OriginProtocol::Auto,
+            ca_file: None,
+            // The pool of one Turbopuffer SDK client; more only queues at the origin (16 concurrent queries a namespace).
+            connections_max: 512,
+            // Outside the mesh a round trip and a TLS handshake take up to a second.
+            connect_timeout_ms: 1000,
+            queue_timeout_ms: 1000,
+            // Below the 60 s that load balancers in front of origins commonly keep.
+            idle_timeout_ms: 50_000,
+            body_stall_timeout_ms: 60_000,
+        }
+    }
+}
+
+/// How callers are told apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthMode {
+    /// The bearer must be the origin's key.
+    StoreKey,
+    /// The caller's bearer goes to the origin, which decides.
+    PassThrough,
+    /// No bearer is asked for.
+    Open,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AuthSettings {
+    /// `store-key`: the bearer must be the origin's key. `pass-through`: the origin decides on the caller's bearer. `open`:
+    /// anyone may call, on loopback only.
+    pub mode: AuthMode,
+    /// Allow mode `open` on an address that others can reach.
+    pub open_anywhere: bool,
+    /// Credential of Layer's own services, sent as `x-layer-internal-key`; it lets them write reserved attributes.
+    pub internal_key: Option<Secret>,
+}
+
+impl Default for AuthSettings {
+    fn default() -> Self {
+        Self { mode: AuthMode::StoreKey, open_anywhere: false, internal_key: None }
+    }
+}
+
+/// What Layer does to writes.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct WriteSettings {
+    /// How much of a write is read and checked before the first byte goes to the origin, in bytes. A larger one is checked
+    /// while it streams; when something is wrong further on, it is broken off, and the origin applies nothing of it.
+    pub read_ahead_bytes: u64,
+}
+
+impl Default for WriteSettings {
+    fn default() -> Self {
+        // Holds most batches whole; with 64 large writes in flight it is half a gigabyte at the worst.
+        Self { read_ahead_bytes: 8 * 1024 * 1024 }
+    }
+}
+
+impl Settings for RouterSettings {
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.limits.validate()?;
+        self.tls.validate()?;
+        self.telemetry.validate()?;
+        self.origin.validate()?;
+        if self.write.read_ahead_bytes == 0 {
+            return Err(ConfigError::invalid("write.read_ahead_bytes", "must be 1 or more"));
+        }
+        self.validate_auth()
+    }
+}
+
+impl RouterSettings {
+    fn validate_auth(&self) -> Result<(), ConfigError> {
+        let has_key = self.origin.api_key.is_some() || self.origin.api_key_file.is_some();
+        match self.auth.mode {
+            AuthMode::StoreKey if !has_key => Err(ConfigError::invalid(
+                "origin.api_key",
+                "is needed with auth.mode `store-key`: set LAYER_ORIGIN_API_KEY or origin.api_key_file, or choose another auth.mode",
+            )),
+            AuthMode::Open if !self.auth.open_anywhere && !is_loopback(&self.listen.address) => {
+                Err(ConfigError::invalid(
+                    "auth.mode",
+                    "`open` needs a loopback listen.address, or auth.open_anywhere = true",
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+impl OriginSettings {
+    fn validate(&self) -> Result<(), ConfigError> {
+        if self.api_key.is_some() && self.api_key_file.is_some() {
+            return Err(ConfigError::invalid("origin.api_key_file", "excludes origin.api_key"));
+        }
+        if self.connections_max == 0 {
+            return Err(ConfigError::invalid("origin.connections_max", "must be 1 or more"));
+        }
+        self.target().map(drop)
+    }
+
+    /// The origin's address.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where neither or both of URL and region are set, or the URL is none.
+    pub fn target(&self) -> Result<Target, ConfigError> {
+        let url = match (&self.url, &self.region) {
+            (Some(url), None) => url.clone(),
+            (None, Some(region)) => format!("https://{region}.turbopuffer.com"),
+            (Some(_), Some(_)) => return Err(ConfigError::invalid("origin.region", "excludes origin.url")),
+            (None, None) => {
+                let reason = "is needed: set LAYER_ORIGIN_URL, or LAYER_ORIGIN_REGION for a Turbopuffer region";
+                return Err(ConfigError::invalid("origin.url", reason));
+            }
+        };
+        Target::parse(&url).map_err(|error| ConfigError::invalid("origin.url", format!("`{url}` {error}")))
+    }
+
+    /// The key, from the setting or its file.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the file cannot be read or is empty.
+    pub fn key(&self) -> Result<Option<Secret>, ConfigError> {
+        let Some(file) = &self.api_key_file else { return Ok(self.api_key.clone()) };
+        let invalid = |reason: String| ConfigError::invalid("origin.api_key_file", format!("{}: {reason}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| invalid(error.to_string()))?;
+        match text.trim() {
+            "" => Err(invalid("is empty".to_owned())),
+            key => Ok(Some(Secret::new(key))),
+        }
+    }
+
+    /// How each of `workers` clients reaches the origin.
+    ///
+    /// # Errors
+    /// [`ConfigError`] where the address or the authorities cannot be used.
+    pub fn client(&self, workers: usize) -> Result<layer_origin::Options, ConfigError> {
+        let target = self.target()?;
+        let (protocol, alpn): (_, &[&[u8]]) = match self.protocol {
+            OriginProtocol::Http1 => (Protocol::Http1, &[b"http/1.1"]),
+            OriginProtocol::Auto => (Protocol::Negotiated, &[b"h2", b"http/1.1"]),
+            OriginProtocol::Http2 => (Protocol::Http2, &[b"h2"]),
+        };
+        let tls = target.is_tls().then(|| layer_service::tls::client("origin.ca_file", self.ca_file.as_deref(), alpn));
+        let millis = std::time::Duration::from_millis;
+        Ok(layer_origin::Options {
+            target,
+            protocol,
+            tls: tls.transpose()?,
+            connections_max: self.connections_max.div_ceil(workers.max(1)),
+            connect_timeout: millis(self.connect_timeout_ms),
+            queue_timeout: millis(self.queue_timeout_ms),
+            idle_timeout: millis(self.idle_timeout_ms),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(change: impl FnOnce(&mut RouterSettings)) -> Result<(), String> {
+        let mut settings = RouterSettings::default();
+        settings.origin.url = Some("http://127.0.0.1:1".to_owned());
+        settings.origin.api_key = Some(Secret::new("k"));
+        change(&mut settings);
+        settings.validate().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn refuses_what_makes_no_sense_by_name() {
+        assert_eq!(settings(|_| {}), Ok(()));
+        let refused = |change: fn(&mut RouterSettings), name: &str| {
+            let error = settings(change).expect_err(name);
+            assert!(error.contains(name), "{error}");
+        };
+        refused(|s| s.origin.url = None, "LAYER_ORIGIN_URL");
+        refused(|s| s.origin.url = Some("ftp://x".to_owned()), "origin.url");
+        refused(|s| s.origin.region = Some("aws-us-east-1".to_owned()), "origin.region");
+        refused(|s| s.origin.api_key = None, "LAYER_ORIGIN_API_KEY");
+        refused(|s| s.origin.api_key_file = Some("x".into()), "origin.api_key_file");
+        refused(|s| (s.auth.mode, s.listen.address) = (AuthMode::Open, "0.0.0.0:1".to_owned()), "auth.mode");
+        refused(|s| s.write.read_ahead_bytes = 0, "write.read_ahead_bytes");
+        refused(|s| s.limits.requests_max = 0, "limits.requests_max");
+    }
+
+    #[test]
+    fn open_is_for_loopback_unless_forced() {
+        for address in ["127.0.0.1:1", "[::1]:1", "localhost:1"] {
+            assert_eq!(settings(|s| (s.auth.mode, s.listen.address) = (AuthMode::Open, address.to_owned())), Ok(()));
+        }
+        let forced = |s: &mut RouterSettings| {
+            (s.auth.mode, s.auth.open_anywhere, s.listen.address) = (AuthMode::Open, true, "0.0.0.0:1".to_owned());
+        };
+        assert_eq!(settings(forced), Ok(()));
+    }
+}
