@@ -12,6 +12,8 @@ from turbopuffer import Turbopuffer
 
 from .model import EXIT_UNAVAILABLE, EXIT_USAGE, CatalogError
 
+# Every answer of the router carries it.
+_SERVED_BY = "x-layer-served-by"
 # These belong to the reader's own account; the client refuses a region beside a base URL without a place for it.
 _OWN_ACCOUNT = ("TURBOPUFFER_REGION", "TURBOPUFFER_CUSTOM_HEADERS")
 
@@ -31,9 +33,22 @@ def connect(base_url: str, api_key: str) -> Turbopuffer:
 
 
 def check_reachable(client: Turbopuffer) -> None:
-    """One small call without retries, so that a wrong address or key is said at once."""
+    """One small call without retries, so that a wrong address or key is said at once.
+
+    Whatever answers must be Layer: ten thousand rows are not for a server that happens to hold the port.
+    """
+    once = client.with_options(max_retries=0, timeout=10)
     with readable_errors(client):
-        client.with_options(max_retries=0, timeout=10).namespaces(page_size=1)
+        try:
+            headers = once.with_raw_response.namespaces(page_size=1).headers
+        except turbopuffer.APIStatusError as error:
+            headers = error.response.headers
+            if _SERVED_BY in headers:
+                raise
+    if _SERVED_BY not in headers:
+        raise CatalogError(
+            f"{client.base_url} answers, but is not Layer. Give Layer's address with --base-url.", EXIT_USAGE
+        )
 
 
 @contextmanager

@@ -24,6 +24,7 @@ class Origin(ThreadingHTTPServer):
         self.writes: list[dict] = []
         self.refuse: int | None = None
         self.lose = False
+        self.is_layer = True
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, path: str, body: dict | None) -> tuple[int, dict]:
@@ -66,6 +67,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(payload)))
+        if self.server.is_layer:
+            self.send_header("x-layer-served-by", "origin")
         self.end_headers()
         self.wfile.write(payload)
 
