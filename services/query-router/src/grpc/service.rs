@@ -1,0 +1,112 @@
+//! The service: each method checks and encodes its request, calls the core, and reads the answer.
+
+use layer_proto::router::v1::query_router_service_server::QueryRouterService;
+use layer_proto::router::v1::{
+    DeleteNamespaceRequest, DeleteNamespaceResponse, ExplainRequest, ExplainResponse, GetMetadataRequest,
+    GetMetadataResponse, GetSchemaRequest, GetSchemaResponse, ListNamespacesRequest, ListNamespacesResponse,
+    MultiQueryRequest, MultiQueryResponse, QueryRequest, QueryResponse, RecallRequest, RecallResponse,
+    UpdateMetadataRequest, UpdateMetadataResponse, UpdateSchemaRequest, UpdateSchemaResponse, WarmHintRequest,
+    WarmHintResponse, WriteRequest, WriteResponse,
+};
+use tonic::{Request, Response, Status, async_trait};
+
+use super::WireCall;
+use super::call::Caller;
+use super::decode::{self, Hints};
+use super::encode;
+
+/// The gRPC front: a translator in front of the core that HTTP uses.
+#[derive(Clone, Debug)]
+pub struct QueryRouterFront<C> {
+    core: C,
+}
+
+impl<C> QueryRouterFront<C> {
+    pub(super) fn new(core: C) -> Self {
+        Self { core }
+    }
+}
+
+#[async_trait]
+impl<C: WireCall> QueryRouterService for QueryRouterFront<C> {
+    async fn query(&self, request: Request<QueryRequest>) -> Result<Response<QueryResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        let answer = caller.send(&self.core, encode::query(&request)).await?;
+        answer.read_query(|body| decode::query(body, &Hints::of_query(&request)))
+    }
+
+    async fn multi_query(&self, request: Request<MultiQueryRequest>) -> Result<Response<MultiQueryResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        let answer = caller.send(&self.core, encode::multi_query(&request)).await?;
+        answer.read_query(|body| decode::multi_query(body, &Hints::of_multi_query(&request)))
+    }
+
+    async fn write(&self, request: Request<WriteRequest>) -> Result<Response<WriteResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        let encoded = encode::write(&request);
+        // A message of documents may be large, and its encoded form is all that is needed from here on.
+        drop(request);
+        caller.send(&self.core, encoded).await?.read(decode::write)
+    }
+
+    async fn list_namespaces(
+        &self,
+        request: Request<ListNamespacesRequest>,
+    ) -> Result<Response<ListNamespacesResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::list_namespaces(&request)).await?.read(decode::list_namespaces)
+    }
+
+    async fn get_metadata(
+        &self,
+        request: Request<GetMetadataRequest>,
+    ) -> Result<Response<GetMetadataResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::get_metadata(&request)).await?.read(decode::get_metadata)
+    }
+
+    async fn update_metadata(
+        &self,
+        request: Request<UpdateMetadataRequest>,
+    ) -> Result<Response<UpdateMetadataResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::update_metadata(&request)).await?.read(decode::update_metadata)
+    }
+
+    async fn get_schema(&self, request: Request<GetSchemaRequest>) -> Result<Response<GetSchemaResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::get_schema(&request)).await?.read(decode::get_schema)
+    }
+
+    async fn update_schema(
+        &self,
+        request: Request<UpdateSchemaRequest>,
+    ) -> Result<Response<UpdateSchemaResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::update_schema(&request)).await?.read(decode::update_schema)
+    }
+
+    async fn delete_namespace(
+        &self,
+        request: Request<DeleteNamespaceRequest>,
+    ) -> Result<Response<DeleteNamespaceResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::delete_namespace(&request)).await?.read(decode::delete_namespace)
+    }
+
+    async fn warm_hint(&self, request: Request<WarmHintRequest>) -> Result<Response<WarmHintResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::warm_hint(&request)).await?.read(decode::warm_hint)
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::explain(&request)).await?.read_query(decode::explain)
+    }
+
+    async fn recall(&self, request: Request<RecallRequest>) -> Result<Response<RecallResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        let answer = caller.send(&self.core, encode::recall(&request)).await?;
+        answer.read_query(|body| decode::recall(body, &Hints::of_recall(&request)))
+    }
+}
