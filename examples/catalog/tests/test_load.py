@@ -161,6 +161,14 @@ def test_a_refusal_is_one_line_that_says_what_to_do(origin, catalog, capsys, ref
     assert error.count("\n") == 1
 
 
+@pytest.mark.parametrize("refuse", [None, 404])
+def test_a_server_that_is_not_layer_gets_nothing(origin, catalog, capsys, refuse):
+    origin.is_layer, origin.refuse = False, refuse
+    assert run(origin, "--catalog", catalog) == 64
+    assert origin.writes == []
+    assert "answers, but is not Layer" in capsys.readouterr().err
+
+
 def test_an_address_where_nothing_listens_is_one_line_that_says_what_to_do(catalog, capsys):
     with socket.socket() as held:
         # Bound but not listening: nobody else can take the port, and a connection is refused.
