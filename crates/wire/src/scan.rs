@@ -145,7 +145,7 @@ pub(crate) fn string_end(bytes: &[u8], from: usize, escaped: &mut bool) -> Optio
         at += 1;
     }
     loop {
-        at += memchr2(b'"', b'\\', bytes.get(at..)?)? + 1;
+        at += quote_or_backslash(bytes.get(at..)?)? + 1;
         if bytes[at - 1] == b'"' {
             return Some(at);
         }
@@ -155,6 +155,17 @@ pub(crate) fn string_end(bytes: &[u8], from: usize, escaped: &mut bool) -> Optio
         }
         at += 1;
     }
+}
+
+/// Most keys and many strings are shorter than what a vectorised search needs to pay for its start.
+#[inline]
+fn quote_or_backslash(bytes: &[u8]) -> Option<usize> {
+    const SHORT: usize = 16;
+    let head = &bytes[..bytes.len().min(SHORT)];
+    if let Some(at) = head.iter().position(|&byte| byte == b'"' || byte == b'\\') {
+        return Some(at);
+    }
+    Some(head.len() + memchr2(b'"', b'\\', &bytes[head.len()..])?)
 }
 
 /// The index of the byte that ends the scalar at `from`.

@@ -4,6 +4,7 @@
 //! is a member with one comma; all other bytes stay. A body that is not of the expected form is returned as it is.
 
 use bytes::{Bytes, BytesMut};
+use serde_json::value::RawValue;
 
 use crate::scan::is_whitespace;
 use crate::tape::Span;
@@ -37,10 +38,16 @@ fn strip(body: Bytes, root: Role) -> Bytes {
     let mut walker = Walker::new();
     let walked = walker.feed(&body, &mut search).and_then(|()| walker.finish());
     let cuts = search.cuts;
-    if walked.is_err() || cuts.is_empty() {
+    if walked.is_err() || cuts.is_empty() || !is_document(&body) {
         return body;
     }
     without(&body, &cuts)
+}
+
+/// Whether the body is JSON throughout. The walk jumps over values, and a fault in one that is taken out would go unseen.
+fn is_document(body: &[u8]) -> bool {
+    let text = std::str::from_utf8(body).ok();
+    text.is_some_and(|text| serde_json::from_str::<&RawValue>(text).is_ok())
 }
 
 fn without(body: &[u8], cuts: &[(usize, usize)]) -> Bytes {
@@ -159,6 +166,8 @@ mod tests {
             r#"{"_hevlayer_a":1"#,
             r#"{"_hevlayer_a":1}}"#,
             r#"{"_hevlayer_a":1,}"#,
+            r#"{"_hevlayer_a":[},1],"b":2}"#,
+            r#"{"_hevlayer_a":01}"#,
         ] {
             let bytes = Bytes::from_static(body.as_bytes());
             assert_eq!(strip_reserved_schema(bytes.clone()).as_ptr(), bytes.as_ptr(), "{body}");
