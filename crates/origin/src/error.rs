@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// No connection: refused, no such name, TLS failure. Nothing was sent.
-    #[error("cannot connect to the origin at {address}: {reason}")]
+    #[error("cannot connect to {address}: {reason}")]
     Connect {
         /// Host and port.
         address: String,
@@ -14,7 +14,7 @@ pub enum Error {
         reason: String,
     },
     /// No connection in time. Nothing was sent.
-    #[error("connecting to the origin at {address} took longer than {limit:?}")]
+    #[error("connecting to {address} took longer than {limit:?}")]
     ConnectTimeout {
         /// Host and port.
         address: String,
@@ -22,13 +22,13 @@ pub enum Error {
         limit: Duration,
     },
     /// Every connection was in use for too long. Nothing was sent.
-    #[error("all {limit} connections to the origin are in use")]
+    #[error("all {limit} connections are in use")]
     Saturated {
         /// How many there are.
         limit: usize,
     },
     /// The connection broke after the request was begun: whether the origin acted on it is unknown.
-    #[error("the origin closed the connection before it answered: {0}")]
+    #[error("the connection broke before there was an answer: {0}")]
     Broken(#[source] hyper::Error),
 }
 

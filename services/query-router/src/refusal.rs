@@ -121,8 +121,8 @@ impl From<Rejection> for Refusal {
 impl From<layer_origin::Error> for Refusal {
     fn from(error: layer_origin::Error) -> Self {
         match error {
-            layer_origin::Error::Saturated { .. } => Self::Saturated(error.to_string()),
-            other => Self::Upstream(other.to_string()),
+            layer_origin::Error::Saturated { .. } => Self::Saturated(format!("the origin: {error}")),
+            other => Self::Upstream(format!("the origin: {other}")),
         }
     }
 }

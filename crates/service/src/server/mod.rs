@@ -57,7 +57,7 @@ pub trait MakeApplication: Send + Sync + 'static {
 
 /// The port cannot be had.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} (setting `{setting}`): {source}")]
+#[error("cannot listen on {address} (`{setting}`): {source}")]
 pub struct BindError {
     address: String,
     setting: &'static str,

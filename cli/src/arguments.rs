@@ -1,0 +1,169 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// Layer: an open retrieval mesh in front of Turbopuffer.
+#[derive(Debug, Parser)]
+#[command(name = "layer", version, about, propagate_version = true)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What `layer` can do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run the mesh in one process on embedded backends
+    Up(Up),
+    /// Stop the mesh that `layer up` started
+    Down(DataDir),
+    /// Serve the stand-in for Turbopuffer alone
+    Origin(Origin),
+    /// Say how a running mesh is
+    Status(Mesh),
+    /// Query a namespace
+    Query(Query),
+    /// List namespaces
+    Namespaces(Namespaces),
+    /// Print the version
+    Version,
+    /// Print a completion script for a shell
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a generated page of the documentation
+    #[command(hide = true)]
+    Reference {
+        /// Which page
+        page: ReferencePage,
+    },
+}
+
+/// A page that is made from the code.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ReferencePage {
+    /// docs/configuration.md
+    Configuration,
+    /// docs/metrics.md
+    Metrics,
+}
+
+/// Where the mesh keeps its data.
+#[derive(Debug, Clone, Args)]
+pub struct DataDir {
+    /// Directory of all embedded data [default: layer in the user's data directory]
+    #[arg(long, value_name = "DIR", env = "LAYER_DATA_DIR", value_hint = ValueHint::DirPath)]
+    data_dir: Option<PathBuf>,
+}
+
+impl DataDir {
+    /// The directory, or the user's own (XDG base directories).
+    pub fn data_dir(&self) -> PathBuf {
+        let from = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let user = || from("XDG_DATA_HOME").or_else(|| Some(from("HOME")?.join(".local/share")));
+        self.data_dir.clone().unwrap_or_else(|| user().unwrap_or_else(|| PathBuf::from(".")).join("layer"))
+    }
+}
+
+/// `layer up`
+#[derive(Debug, Clone, Args)]
+pub struct Up {
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataDir,
+    /// Base URL of Turbopuffer; also LAYER_ORIGIN_URL or LAYER_ORIGIN_REGION, with LAYER_ORIGIN_API_KEY. Without: the stand-in
+    #[arg(long, value_name = "URL")]
+    pub origin: Option<String>,
+    /// Address of the router; its admin port is 1000 above
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    pub router_address: String,
+    /// Address of the stand-in; its admin port is 1000 above
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
+    pub stand_in_address: String,
+    /// TOML file of the router's settings
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
+    /// Start in the background and return when it is ready
+    #[arg(long)]
+    pub detach: bool,
+}
+
+/// `layer origin`
+#[derive(Debug, Clone, Args)]
+pub struct Origin {
+    /// Directory of its data
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub data_dir: PathBuf,
+    /// Address to listen on; the admin port is 1000 above
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
+    pub listen: String,
+}
+
+/// A running mesh.
+#[derive(Debug, Clone, Args)]
+pub struct Mesh {
+    /// Base URL of the router
+    #[arg(long, value_name = "URL", env = "LAYER_GATEWAY_URL", default_value = "http://127.0.0.1:8080")]
+    pub url: String,
+    /// Key to show
+    #[arg(long, value_name = "KEY", env = "LAYER_GATEWAY_API_KEY", hide_env_values = true)]
+    pub api_key: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// How answers are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+}
+
+/// `layer namespaces`
+#[derive(Debug, Clone, Args)]
+pub struct Namespaces {
+    /// The mesh.
+    #[command(flatten)]
+    pub mesh: Mesh,
+    /// Only names that begin so
+    #[arg(long)]
+    pub prefix: Option<String>,
+    /// At the most so many
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+}
+
+/// `layer query`
+#[derive(Debug, Clone, Args)]
+pub struct Query {
+    /// The mesh.
+    #[command(flatten)]
+    pub mesh: Mesh,
+    /// The namespace
+    pub namespace: String,
+    /// Full-text search: attribute and text
+    #[arg(long, num_args = 2, value_names = ["ATTRIBUTE", "TEXT"], group = "rank")]
+    pub text: Option<Vec<String>>,
+    /// Vector search in the attribute `vector`: a JSON array of numbers
+    #[arg(long, value_name = "JSON", group = "rank")]
+    pub vector: Option<String>,
+    /// Any ranking, as Turbopuffer's `rank_by` in JSON [default: by id]
+    #[arg(long, value_name = "JSON", group = "rank")]
+    pub rank_by: Option<String>,
+    /// Turbopuffer's `filters` in JSON
+    #[arg(long, value_name = "JSON")]
+    pub filters: Option<String>,
+    /// Rows at the most
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub top_k: u32,
+    /// Attributes to show, separated by commas [default: all]
+    #[arg(long, value_delimiter = ',')]
+    pub include: Option<Vec<String>>,
+}

@@ -1,0 +1,54 @@
+//! Tables for people.
+
+/// Prints rows under a head, columns aligned; with no rows it prints `empty` instead.
+pub fn table(head: &[&str], rows: &[Vec<String>], empty: &str) {
+    if rows.is_empty() {
+        return println!("{empty}");
+    }
+    print!("{}", render(head, rows));
+}
+
+/// The table as text.
+pub fn render(head: &[&str], rows: &[Vec<String>]) -> String {
+    let head: Vec<String> = head.iter().map(|name| (*name).to_owned()).collect();
+    let all: Vec<&Vec<String>> = std::iter::once(&head).chain(rows).collect();
+    let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    all.into_iter().map(line).collect()
+}
+
+/// A value in one short line: a terminal is no place for a whole vector or article.
+pub fn short(value: &serde_json::Value) -> String {
+    const CHARACTERS_MAX: usize = 60;
+    let text = match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    match clean.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &clean[..end]),
+        None => clean,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_by_characters() {
+        let rows = vec![vec!["é".to_owned(), "1".to_owned()], vec!["abc".to_owned(), "22".to_owned()]];
+        assert_eq!(render(&["id", "n"], &rows), "id   n\né    1\nabc  22\n");
+    }
+
+    #[test]
+    fn long_values_are_cut_and_control_characters_do_not_reach_the_terminal() {
+        assert_eq!(short(&"a\u{1b}[2J\nb".into()), "a [2J b");
+        assert_eq!(short(&"é".repeat(100).into()).chars().count(), 61);
+    }
+}

@@ -1,0 +1,73 @@
+//! What `layer up` prints when it is ready.
+
+use crate::output::render;
+
+/// What listens where.
+pub struct Parts {
+    /// The router's base URL.
+    pub router: String,
+    /// The router's admin URL.
+    pub router_admin: String,
+    /// The stand-in's base URL and admin URL, where it is the origin.
+    pub stand_in: Option<(String, String)>,
+    /// The origin's host and port.
+    pub origin: String,
+    /// The data directory.
+    pub data_dir: String,
+}
+
+/// The table and the three lines that a newcomer types next.
+pub fn banner(parts: &Parts) -> String {
+    let mut rows = vec![vec![
+        "query-router".to_owned(),
+        parts.router.clone(),
+        parts.router_admin.clone(),
+        "HTTP and gRPC; keeps nothing".to_owned(),
+    ]];
+    let (origin, key) = match &parts.stand_in {
+        Some((url, admin)) => {
+            let what = "embedded stand-in for Turbopuffer (minifugu)".to_owned();
+            rows.push(vec!["stand-in".to_owned(), url.clone(), admin.clone(), what]);
+            ("the embedded stand-in: for development and tests, it is not Turbopuffer".to_owned(), "demo")
+        }
+        None => (format!("Turbopuffer at {}", parts.origin), "$LAYER_ORIGIN_API_KEY"),
+    };
+    format!(
+        "Layer {version} is up.\n\n{table}\norigin: {origin}\ndata:   {data}\n\nType next:\n\n{next}",
+        version = env!("CARGO_PKG_VERSION"),
+        table = render(&["part", "address", "admin", "what it is"], &rows),
+        data = parts.data_dir,
+        next = next(&parts.router, key),
+    )
+}
+
+fn next(router: &str, key: &str) -> String {
+    let write = r#"{"upsert_rows":[{"id":1,"title":"blue whale"}],"schema":{"title":{"type":"string","full_text_search":true}}}"#;
+    let bearer = format!("\"authorization: Bearer {key}\"");
+    format!(
+        "  export TURBOPUFFER_BASE_URL={router} TURBOPUFFER_API_KEY={key}\n  \
+         curl -s {router}/v2/namespaces/hello -H {bearer} -d '{write}'\n  \
+         layer query hello --text title whale --url {router} --api-key {key}\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lines_carry_a_key_that_works_and_say_what_the_origin_is() {
+        let mut parts = Parts {
+            router: "http://127.0.0.1:8080".to_owned(),
+            router_admin: "http://127.0.0.1:9080".to_owned(),
+            stand_in: Some(("http://127.0.0.1:8090".to_owned(), "http://127.0.0.1:9090".to_owned())),
+            origin: "127.0.0.1:8090".to_owned(),
+            data_dir: "d".to_owned(),
+        };
+        let text = banner(&parts);
+        assert!(text.contains("Bearer demo") && text.contains("not Turbopuffer"), "{text}");
+        parts.stand_in = None;
+        let text = banner(&parts);
+        assert!(text.contains("$LAYER_ORIGIN_API_KEY") && !text.contains("stand-in"), "{text}");
+    }
+}

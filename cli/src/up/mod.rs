@@ -1,0 +1,46 @@
+//! Running the mesh in this process.
+
+mod banner;
+mod detach;
+mod mesh;
+mod stand_in;
+mod state;
+
+pub use detach::down;
+
+
+
+use layer_service::{lifecycle::Lifecycle, program::stop_at_signal};
+
+use crate::{
+    arguments::{Origin, Up},
+    failure::Failure,
+};
+
+/// `layer up`
+pub fn up(arguments: &Up) -> Result<(), Failure> {
+    if arguments.detach { detach::detach(arguments) } else { runtime()?.block_on(mesh::run(arguments)) }
+}
+
+/// `layer origin`
+pub fn origin(arguments: &Origin) -> Result<(), Failure> {
+    runtime()?.block_on(async {
+        stand_in::log()?;
+        let lifecycle = Lifecycle::default();
+        tokio::spawn(stop_at_signal(lifecycle.clone()));
+        let stand_in = stand_in::StandIn::open(&arguments.data_dir, &arguments.listen, "--listen")?;
+        println!(
+            "{} listens on http://{}; it is for development and tests, and is not Turbopuffer",
+            stand_in::NAME,
+            arguments.listen
+        );
+        stand_in.serve(lifecycle).await;
+        Ok(())
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.map_err(|error| Failure::new(format!("the runtime cannot start: {error}")))
+}
+
