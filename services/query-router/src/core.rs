@@ -27,7 +27,7 @@ use tracing::Instrument;
 use crate::{
     answer,
     auth::Auth,
-    body::{Finish, Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source},
+    body::{Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source},
     clock,
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
@@ -302,7 +302,7 @@ impl Answer {
         let Self { relayed, permit, stall } = self;
         relayed.map(|body| match body {
             Relayable::Origin(body) => {
-                ResponseBody::Relayed(Box::new(Relayed::new(body, stall, Finish(permit, measured))))
+                ResponseBody::Relayed(Box::new(Relayed::new(body, stall, (permit, measured))))
             }
             Relayable::Whole(bytes) => ResponseBody::whole(bytes),
         })

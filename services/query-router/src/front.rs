@@ -13,6 +13,7 @@ use tower::ServiceExt;
 use crate::{
     body::{BoxError, ResponseBody, Source},
     core::{Core, Shared},
+    grpc::WireCall,
     refusal::Refusal,
 };
 
@@ -29,8 +30,9 @@ pub struct Front {
 impl Application for Front {
     type Body = ResponseBody;
 
-    async fn call(&self, peer: &Peer, request: Request<Incoming>) -> Response<ResponseBody> {
+    async fn call(&self, peer: &Peer, mut request: Request<Incoming>) -> Response<ResponseBody> {
         if is_grpc(&request) {
+            request.extensions_mut().insert(Caller { internal: peer.internal });
             let answer = self.grpc.clone().oneshot(request.map(tonic::body::Body::new)).await;
             let Ok(answer) = answer;
             return answer.map(ResponseBody::Grpc);
@@ -41,9 +43,37 @@ impl Application for Front {
     }
 }
 
+/// What the connection says of a gRPC caller; it travels with the call as an extension.
+#[derive(Debug, Clone, Copy)]
+struct Caller {
+    internal: bool,
+}
+
 fn is_grpc<B>(request: &Request<B>) -> bool {
     let kind = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
     kind.is_some_and(|kind| kind.starts_with(b"application/grpc"))
+}
+
+impl WireCall for Core {
+    async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let internal = request.extensions().get::<Caller>().is_some_and(|caller| caller.internal);
+        let limit = self.shared.settings.limits.body_bytes;
+        let request = request.map(|body| Source::whole(body, limit, self.stall_limit()));
+        let (head, body) = self.answer(internal, request).await.into_parts();
+        match Limited::new(body, GRPC_ANSWER_BYTES_MAX).collect().await {
+            Ok(read) => Response::from_parts(head, read.to_bytes()),
+            Err(error) => cut_off(&error).await,
+        }
+    }
+}
+
+async fn cut_off(error: &BoxError) -> Response<Bytes> {
+    let response = Refusal::Upstream(format!("the origin's answer broke off: {error}")).into_response();
+    let (head, body) = response.into_parts();
+    match body.collect().await {
+        Ok(read) => Response::from_parts(head, read.to_bytes()),
+        Err(_) => Response::builder().status(StatusCode::BAD_GATEWAY).body(Bytes::new()).unwrap_or_default(),
+    }
 }
 
 /// Makes each worker's [`Front`].
@@ -59,7 +89,7 @@ impl MakeApplication for MakeFront {
 
     fn make(&self, _worker: usize, _workers: usize) -> Front {
         let core = Core::new(Arc::clone(&self.shared), Arc::clone(&self.origin));
-        let grpc = self.common.clone();
+        let grpc = self.common.clone().add_service(crate::grpc::service(core.clone()));
         Front { core, grpc }
     }
 }

@@ -10,6 +10,7 @@ mod body;
 mod clock;
 mod core;
 mod front;
+mod grpc;
 mod headers;
 mod observe;
 mod program;

@@ -36,7 +36,9 @@ enum Level {
 }
 
 pub(super) fn say_what_was_expected(asked: &Asked, response: &mut Response<Bytes>) {
-    if response.status() != StatusCode::UNPROCESSABLE_ENTITY {
+    // serde also reads a list into a struct, field by field, which would blame the wrong thing.
+    let is_object = asked.body.trim_ascii_start().starts_with(b"{");
+    if response.status() != StatusCode::UNPROCESSABLE_ENTITY || !is_object {
         return;
     }
     let body = &mut serde_json::Deserializer::from_slice(&asked.body);

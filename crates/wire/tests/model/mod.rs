@@ -132,10 +132,10 @@ pub fn unquote(quoted: &str) -> String {
     let mut characters = quoted[1..quoted.len() - 1].chars();
     while let Some(character) = characters.next() {
         let meant = match (character, character == '\\') {
-            (_, true) => match characters.next().unwrap() {
+            (_, true) => match characters.next().expect("the string was parsed") {
                 'u' => {
                     let digits: String = characters.by_ref().take(4).collect();
-                    units.push(u16::from_str_radix(&digits, 16).unwrap());
+                    units.push(u16::from_str_radix(&digits, 16).expect("the string was parsed"));
                     continue;
                 }
                 'b' => '\u{8}',

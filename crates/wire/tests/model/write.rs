@@ -33,10 +33,11 @@ impl Write {
             let name = members[index].name();
             let before = self.summary.stamped;
             self.member(&name, &mut members[index].node)?;
-            if !before && self.summary.stamped {
-                if let Some(schema) = undeclared.take() {
-                    declare(&mut members[schema].node);
-                }
+            if !before
+                && self.summary.stamped
+                && let Some(schema) = undeclared.take()
+            {
+                declare(&mut members[schema].node);
             }
             if name == "schema" {
                 undeclared = Some(index);
@@ -118,11 +119,11 @@ impl Write {
         for member in members.iter_mut().filter(|member| member.name() == "patch") {
             self.names(&member.node)?;
             let stamp = Node::scalar(self.options.upserted_at_ms.to_string());
-            if let Node::Object(members, end) = &mut member.node {
-                if !members.is_empty() {
-                    append_member(members, end, Member::new(STAMP_NAME, stamp));
-                    self.summary.stamped = true;
-                }
+            if let Node::Object(members, end) = &mut member.node
+                && !members.is_empty()
+            {
+                append_member(members, end, Member::new(STAMP_NAME, stamp));
+                self.summary.stamped = true;
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ mod relayed;
 mod source;
 mod stall;
 
-pub use relayed::{Finish, Relayed};
+pub use relayed::Relayed;
 pub use rewriting::{Rewriting, Rewriter, Rewritten};
 pub use source::{Fault, Progress, Source};
 

@@ -16,19 +16,19 @@ use crate::observe::Measured;
 
 /// What is held until an answer has been relayed whole, or broken off: its place among the requests in flight, and its
 /// measurement, which is recorded when dropped.
-pub struct Finish(pub Permit, pub Measured);
+pub type Held = (Permit, Measured);
 
 /// An origin's body, watched for standing still.
 pub struct Relayed {
     body: OriginBody<RequestBody>,
     stall: Stall,
-    _finish: Finish,
+    _held: Held,
 }
 
 impl Relayed {
     /// Relays `body`, which may stand still for `stall` at most.
-    pub fn new(body: OriginBody<RequestBody>, stall: Duration, finish: Finish) -> Self {
-        Self { body, stall: Stall::new(stall), _finish: finish }
+    pub fn new(body: OriginBody<RequestBody>, stall: Duration, held: Held) -> Self {
+        Self { body, stall: Stall::new(stall), _held: held }
     }
 }
 

@@ -20,7 +20,6 @@ use std::future::Future;
 use bytes::Bytes;
 use layer_proto::router::v1::query_router_service_server::QueryRouterServiceServer;
 
-pub use errors::ERROR_DOMAIN;
 pub use service::QueryRouterFront;
 
 /// Largest message that a client may send unless the server is told otherwise. A message is held whole together with
