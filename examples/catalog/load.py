@@ -105,11 +105,15 @@ def _count_title(collection: Collection, answer: asking.Answer) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="load.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--base-url", default=DEFAULT_BASE_URL, help=f"address of Layer (default {DEFAULT_BASE_URL})")
+    parser.add_argument(
+        "--base-url",
+        default=os.environ.get("LAYER_GATEWAY_URL") or DEFAULT_BASE_URL,
+        help=f"address of Layer (default: LAYER_GATEWAY_URL, else {DEFAULT_BASE_URL})",
+    )
     parser.add_argument(
         "--api-key",
-        default=os.environ.get("LAYER_API_KEY") or os.environ.get("LAYER_ORIGIN_API_KEY") or DEFAULT_API_KEY,
-        help="bearer key; better set as LAYER_API_KEY (default: LAYER_ORIGIN_API_KEY, else any word: `demo`)",
+        default=os.environ.get("LAYER_GATEWAY_API_KEY") or os.environ.get("LAYER_ORIGIN_API_KEY") or DEFAULT_API_KEY,
+        help="bearer key; better set as LAYER_GATEWAY_API_KEY (default: LAYER_ORIGIN_API_KEY, else any word: `demo`)",
     )
     parser.add_argument("--namespace", type=_namespace, help="where to load to (default: named after the source)")
     parser.add_argument("--catalog", type=Path, metavar="FILE.jsonl", help="load these documents, one a line")

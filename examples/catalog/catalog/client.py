@@ -68,7 +68,7 @@ def readable_errors(client: Turbopuffer) -> Iterator[None]:
         ) from error
     except (turbopuffer.AuthenticationError, turbopuffer.PermissionDeniedError) as error:
         raise CatalogError(
-            f"{client.base_url} refused the key. Set LAYER_API_KEY to the key of the origin that Layer speaks to.",
+            f"{client.base_url} refused the key. Set LAYER_GATEWAY_API_KEY to the key that Layer takes.",
             EXIT_USAGE,
         ) from error
     except turbopuffer.APIStatusError as error:

@@ -147,8 +147,8 @@ def test_rows_that_did_not_arrive_are_an_error(origin, catalog, capsys):
 @pytest.mark.parametrize(
     ("refuse", "status", "message"),
     [
-        (401, 64, "refused the key. Set LAYER_API_KEY"),
-        (403, 64, "refused the key. Set LAYER_API_KEY"),
+        (401, 64, "refused the key. Set LAYER_GATEWAY_API_KEY"),
+        (403, 64, "refused the key. Set LAYER_GATEWAY_API_KEY"),
         (422, 1, "answered 422: said by the server"),
         (503, 69, "answered 503: said by the server"),
     ],
