@@ -1,6 +1,7 @@
 //! `layer-bench`: see the library's documentation and `--help`.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -53,8 +54,18 @@ struct Load {
     requests: Option<u64>,
 }
 
-fn main() -> Result<()> {
-    match Cli::parse().command {
+fn main() -> ExitCode {
+    match carry_out(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("layer-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(command: Command) -> Result<()> {
+    match command {
         Command::Origin { listen } => origin(listen),
         Command::Load(load) => load.run(),
         Command::Run(options) => run::run(&options),

@@ -88,9 +88,11 @@ impl Cell {
         Spread::of(self.added(kind))
     }
 
-    /// The router's added median latency over nginx's, round by round.
+    /// The router's added median latency over nginx's, round by round; none when in some round nginx added nothing,
+    /// which happens where the queue of a saturated machine hides the proxy.
     pub(super) fn added_p50_ratio(&self) -> Option<Spread> {
-        Spread::of(self.added(Kind::Router).zip(self.added(Kind::Nginx)).map(|(router, nginx)| router / nginx))
+        let rounds = self.added(Kind::Router).zip(self.added(Kind::Nginx));
+        Spread::of(rounds.map(|(router, nginx)| if nginx > 0.0 { router / nginx } else { f64::NAN }))
     }
 
     fn added(&self, kind: Kind) -> impl Iterator<Item = f64> {
@@ -148,5 +150,12 @@ pub(super) mod tests {
         assert_eq!(cell.added_p50_ratio(), even(1.5));
         assert_eq!(cell.added_p50_us(Kind::Nginx), Some(Spread { low: 40.0, median: 40.0, high: 80.0 }));
         assert_eq!(cell.spread(Kind::Direct, |shot| shot.cpu_us), None);
+    }
+
+    #[test]
+    fn a_ratio_to_nothing_is_not_shown() {
+        let mut results = example();
+        results.cells[0].nginx[1].p50_us = 1.0;
+        assert_eq!(results.cells[0].added_p50_ratio(), None);
     }
 }
