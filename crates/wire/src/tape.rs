@@ -6,9 +6,12 @@
 
 use std::collections::VecDeque;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 
 use crate::pieces::Pieces;
+
+/// Parts of this size are worth a handle of their own.
+const JOIN_UP_TO: usize = 2048;
 
 /// A range of the input body, as offsets: from, and up to but without.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,7 @@ impl Tape {
         self.end += chunk.len() as u64;
         let before = std::mem::replace(&mut self.current, chunk);
         if !before.is_empty() {
-            self.held.push_back(before);
+            self.keep(before);
         }
         self.untouched = self.held.is_empty();
     }
@@ -70,6 +73,20 @@ impl Tape {
         out.push_slice(edit.text.clone());
         self.drop_until(edit.span.end);
         self.untouched = false;
+    }
+
+    /// Keeps a part. Small ones are joined with as small ones before them: a body that comes byte by byte must not cost
+    /// a buffer and a handle for each.
+    fn keep(&mut self, mut part: Bytes) {
+        while part.len() < JOIN_UP_TO
+            && let Some(last) = self.held.pop_back_if(|last| last.len() <= part.len())
+        {
+            let mut joined = BytesMut::with_capacity(last.len() + part.len());
+            joined.extend_from_slice(&last);
+            joined.extend_from_slice(&part);
+            part = joined.freeze();
+        }
+        self.held.push_back(part);
     }
 
     fn advance(&mut self, offset: u64, mut step: impl FnMut(&mut Bytes, usize)) {
@@ -120,5 +137,17 @@ mod tests {
         tape.load(Bytes::from("cd"));
         tape.emit_until(4, &mut out);
         assert_eq!(text(&mut out), "-abcd");
+    }
+
+    #[test]
+    fn what_is_kept_of_a_body_that_comes_byte_by_byte_is_few_parts() {
+        let (mut tape, mut out) = (Tape::default(), Pieces::new());
+        for byte in 0..100_000_u32 {
+            tape.load(Bytes::from(vec![byte as u8]));
+        }
+        assert!(tape.held.len() < 100, "{} parts", tape.held.len());
+        tape.emit_until(tape.end(), &mut out);
+        let emitted = out.drain().flatten();
+        assert!(emitted.eq((0..100_000_u32).map(|byte| byte as u8)));
     }
 }

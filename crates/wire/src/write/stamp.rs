@@ -8,40 +8,39 @@ use crate::pieces::Pieces;
 /// How many stamps of a column are spelled out in one piece: about 14 KiB.
 const COLUMN_BLOCK: u64 = 1024;
 
+/// Where the number starts in a stamp: after the comma, the quoted name and the colon.
+const NUMBER_AT: usize = UPSERTED_AT.len() + 4;
+
 /// The stamp of one request.
 #[derive(Debug)]
 pub(crate) struct Stamp {
-    number: String,
     /// `,"_hevlayer_upserted_at":N`
-    member: Bytes,
+    member: String,
 }
 
 impl Stamp {
     pub(crate) fn new(upserted_at_ms: i64) -> Self {
-        let number = upserted_at_ms.to_string();
-        let member = Bytes::from(format!(",\"{UPSERTED_AT}\":{number}"));
-        Self { number, member }
+        Self { member: format!(",\"{UPSERTED_AT}\":{upserted_at_ms}") }
     }
 
     /// The stamp as a last member of an object.
     pub(crate) fn push_member(&self, first: bool, out: &mut Pieces) {
-        out.push_copy(&self.member[usize::from(first)..]);
+        out.push_copy(&self.member.as_bytes()[usize::from(first)..]);
     }
 
     /// An array of `rows` stamps (at least one) as a last member of an object that has others.
     pub(crate) fn push_column(&self, rows: u64, out: &mut Pieces) {
+        let (key, number) = self.member.split_at(NUMBER_AT);
+        let listed = |times: u64| (0..times).flat_map(|_| [number, ","]).collect::<String>();
         let (blocks, rest) = ((rows - 1) / COLUMN_BLOCK, (rows - 1) % COLUMN_BLOCK);
-        out.push_copy(format!(",\"{UPSERTED_AT}\":[").as_bytes());
+        out.push_copy(key.as_bytes());
+        out.push_static(b"[");
         if blocks > 0 {
-            out.push_repeated(Bytes::from(self.listed(COLUMN_BLOCK)), blocks);
+            out.push_repeated(Bytes::from(listed(COLUMN_BLOCK)), blocks);
         }
-        out.push_copy(self.listed(rest).as_bytes());
-        out.push_copy(self.number.as_bytes());
+        out.push_copy(listed(rest).as_bytes());
+        out.push_copy(number.as_bytes());
         out.push_static(b"]");
-    }
-
-    fn listed(&self, times: u64) -> String {
-        (0..times).flat_map(|_| [self.number.as_str(), ","]).collect()
     }
 }
 
