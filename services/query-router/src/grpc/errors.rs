@@ -23,7 +23,7 @@ use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 use super::decode::Unreadable;
 
 /// The domain of every reason.
-pub const ERROR_DOMAIN: &str = "layer";
+const ERROR_DOMAIN: &str = "layer";
 /// Bytes of an origin's message that are passed on at most: all of an error must fit 8 KiB of metadata.
 const MAX_MESSAGE_BYTES: usize = 1024;
 /// Further texts of an error body that are passed on at most, and their length.

@@ -110,9 +110,8 @@ fn vectors_are_whole_finite_and_even() {
         let search = VectorSearch { attribute: "vector".to_owned(), method: 0, query: Some(query) };
         faults(encode::query(&ranked(rank_by::Kind::VectorSearch(search))))
     };
-    let raw = |bytes: &[u8]| DenseVector {
-        elements: Some(dense_vector::Elements::LittleEndian(bytes.to_vec().into())),
-    };
+    let raw =
+        |bytes: &[u8]| DenseVector { elements: Some(dense_vector::Elements::LittleEndian(bytes.to_vec().into())) };
     let at = "query.rank_by.vector_search.vector";
     let whole = format!("{at}.little_endian: must hold little-endian f32, four bytes each");
     let finite = "must hold finite numbers only";
@@ -141,10 +140,7 @@ fn scores_are_complete_and_constants_stand_in_max_only() {
     );
     assert_eq!(
         ranked_by(ScoreKind::Product(Box::new(WeightedScore { weight: -1.0, score: None }))),
-        [
-            "query.rank_by.score.product.weight: must be zero or above",
-            "query.rank_by.score.product.score: is required",
-        ]
+        ["query.rank_by.score.product.weight: must be zero or above", "query.rank_by.score.product.score: is required",]
     );
     assert_eq!(
         ranked_by(ScoreKind::Max(ScoreList { scores: vec![] })),
@@ -158,10 +154,7 @@ fn queries_contradict_themselves_in_no_way() {
         query.include = Some(query::Include::IncludeAllAttributes(true));
         query.exclude_attributes = vec!["a".to_owned()];
     });
-    assert_eq!(
-        faults(encode::query(&both)),
-        ["query.exclude_attributes: must be empty where attributes are included"]
-    );
+    assert_eq!(faults(encode::query(&both)), ["query.exclude_attributes: must be empty where attributes are included"]);
     let neither = query_of(|query| query.rank_by = None);
     assert_eq!(faults(encode::query(&neither)), ["query: must have rank_by or aggregate_by"]);
     let order = |keys| faults(encode::query(&ranked(rank_by::Kind::OrderBy(OrderBy { keys }))));
@@ -190,8 +183,7 @@ fn known_fields_come_by_their_own_name_only() {
 fn several_queries_are_bounded_and_fused_wholly() {
     let multi = |change: &dyn Fn(&mut MultiQueryRequest)| {
         let queries = vec![query_of(|_| ()).query.unwrap()];
-        let mut request =
-            MultiQueryRequest { namespace: "docs".to_owned(), queries, ..MultiQueryRequest::default() };
+        let mut request = MultiQueryRequest { namespace: "docs".to_owned(), queries, ..MultiQueryRequest::default() };
         change(&mut request);
         faults(encode::multi_query(&request))
     };
@@ -238,10 +230,7 @@ fn rows_and_columns_are_complete() {
         column(Some(column::Kind::DenseVectors(DenseVectorColumn { dimensions, elements: Some(elements) })))
     };
     assert_eq!(packed(0, &[]), [format!("{at}.dense_vectors.dimensions: must be above zero")]);
-    assert_eq!(
-        packed(2, &[1.0; 3]),
-        [format!("{at}.dense_vectors.floats: must hold dimensions elements for each id")]
-    );
+    assert_eq!(packed(2, &[1.0; 3]), [format!("{at}.dense_vectors.floats: must hold dimensions elements for each id")]);
     assert_eq!(packed(u32::MAX, &[1.0; 3]).len(), 1);
 }
 

@@ -143,7 +143,6 @@ fn namespaces_are_copied_and_branched() {
         write.branch_from_namespace = Some(BranchFromNamespace { source_namespace: "old".to_owned() });
         write.encryption = Some(Encryption { mode: Some(encryption::Mode::DefaultEncryption(DefaultEncryption {})) });
     });
-    let expected =
-        json!({"branch_from_namespace": {"source_namespace": "old"}, "encryption": {"mode": "default"}});
+    let expected = json!({"branch_from_namespace": {"source_namespace": "old"}, "encryption": {"mode": "default"}});
     assert_eq!(body(encode::write(&branch)), expected);
 }

@@ -16,8 +16,27 @@ fn filters(filter: Filter) -> Json {
 #[test]
 fn every_comparison_has_the_wires_name() {
     let names = [
-        "Eq", "NotEq", "In", "NotIn", "Contains", "NotContains", "ContainsAny", "NotContainsAny", "Lt", "Lte", "Gt",
-        "Gte", "AnyLt", "AnyLte", "AnyGt", "AnyGte", "Glob", "NotGlob", "IGlob", "NotIGlob", "Regex",
+        "Eq",
+        "NotEq",
+        "In",
+        "NotIn",
+        "Contains",
+        "NotContains",
+        "ContainsAny",
+        "NotContainsAny",
+        "Lt",
+        "Lte",
+        "Gt",
+        "Gte",
+        "AnyLt",
+        "AnyLte",
+        "AnyGt",
+        "AnyGte",
+        "Glob",
+        "NotGlob",
+        "IGlob",
+        "NotIGlob",
+        "Regex",
     ];
     for (number, name) in (1..).zip(names) {
         let op = Op::try_from(number).expect("an operator");
@@ -56,8 +75,10 @@ fn filters_combine() {
     let not = filter_of(filter::Kind::Negated(Box::new(compare("tags", Op::Contains, text("draft")))));
     let any = filter_of(filter::Kind::AnyOf(list(vec![not, low.clone()])));
     let all = filter_of(filter::Kind::AllOf(list(vec![low, any])));
-    let expected =
-        json!(["And", [["year", "Gte", 1999], ["Or", [["Not", ["tags", "Contains", "draft"]], ["year", "Gte", 1999]]]]]);
+    let expected = json!([
+        "And",
+        [["year", "Gte", 1999], ["Or", [["Not", ["tags", "Contains", "draft"]], ["year", "Gte", 1999]]]]
+    ]);
     assert_eq!(filters(all), expected);
     assert_eq!(filters(filter_of(filter::Kind::AllOf(list(vec![])))), json!(["And", []]));
 }
@@ -106,8 +127,5 @@ fn conditions_may_refer_to_the_row_that_is_written() {
         operand: Some(comparison::Operand::RefNew("version".to_owned())),
     }));
     let request = write_of(|write| write.upsert_condition = Some(newer));
-    assert_eq!(
-        body(encode::write(&request)),
-        json!({"upsert_condition": ["version", "Lt", {"$ref_new": "version"}]})
-    );
+    assert_eq!(body(encode::write(&request)), json!({"upsert_condition": ["version", "Lt", {"$ref_new": "version"}]}));
 }

@@ -27,7 +27,8 @@ fn any_value() -> impl Strategy<Value = Value> {
 fn any_comparison() -> impl Strategy<Value = Filter> {
     let operator = (1..=21).prop_map(|number| ComparisonOperator::try_from(number).unwrap());
     // `And`, `Or` and `Not` would be read as such: no attribute of these names can be filtered on the wire itself.
-    let name = any::<String>().prop_filter("not empty", |name| !name.is_empty() && !["And", "Or", "Not"].contains(&name.as_str()));
+    let name = any::<String>()
+        .prop_filter("not empty", |name| !name.is_empty() && !["And", "Or", "Not"].contains(&name.as_str()));
     (name, operator, any_value()).prop_map(|(name, op, with)| compare(&name, op, with))
 }
 

@@ -123,10 +123,7 @@ fn several_queries_are_answered_one_by_one_or_fused() {
     let one = json!({"rank_by": ["id", "asc"], "limit": 10});
     assert_eq!(body(encode::multi_query(&two_queries(None))), json!({"queries": [one, one]}));
     let plain = two_queries(Some(RerankBy::Rrf(ReciprocalRankFusion::default())));
-    assert_eq!(
-        body(encode::multi_query(&plain)),
-        json!({"queries": [one, one], "rerank_by": ["RRF"], "limit": 3})
-    );
+    assert_eq!(body(encode::multi_query(&plain)), json!({"queries": [one, one], "rerank_by": ["RRF"], "limit": 3}));
     let fusion = ReciprocalRankFusion { rank_constant: Some(10), weights: vec![1.0, 0.5] };
     let mut full = two_queries(Some(RerankBy::Rrf(fusion)));
     full.offset = Some(1);
@@ -141,8 +138,7 @@ fn several_queries_are_answered_one_by_one_or_fused() {
 #[test]
 fn explain_and_recall_have_their_own_routes() {
     let request = query_of(|_| ());
-    let explain =
-        ExplainRequest { namespace: request.namespace, query: request.query, ..ExplainRequest::default() };
+    let explain = ExplainRequest { namespace: request.namespace, query: request.query, ..ExplainRequest::default() };
     assert_eq!(sent(encode::explain(&explain)).target, "/v2/namespaces/docs/explain_query");
     assert_eq!(body(encode::explain(&explain)), json!({"rank_by": ["id", "asc"], "limit": 10}));
     let recall = RecallRequest {

@@ -65,7 +65,8 @@ fn sparse_vectors_are_maps() {
 
 #[test]
 fn orders_have_one_key_or_several() {
-    let key = |name: &str, direction: SortDirection| OrderKey { attribute: name.to_owned(), direction: direction as i32 };
+    let key =
+        |name: &str, direction: SortDirection| OrderKey { attribute: name.to_owned(), direction: direction as i32 };
     let one = OrderBy { keys: vec![key("year", SortDirection::Desc)] };
     assert_eq!(rank_json(Rank::OrderBy(one)), json!(["year", "desc"]));
     let two = OrderBy { keys: vec![key("year", SortDirection::Asc), key("id", SortDirection::Unspecified)] };
@@ -80,11 +81,14 @@ fn scores_combine() {
     let recent = score(ScoreKind::Filter(compare("year", Op::Gte, int(2020))));
     let half = score(ScoreKind::Product(Box::new(WeightedScore { weight: 0.5, score: Some(Box::new(recent)) })));
     let sum = score(ScoreKind::Sum(ScoreList { scores: vec![bm25("whale"), half, max] }));
-    let expected = json!(["Sum", [
-        ["title", "BM25", "whale"],
-        ["Product", 0.5, ["year", "Gte", 2020]],
-        ["Max", [0.0, ["Attribute", "popularity"]]],
-    ]]);
+    let expected = json!([
+        "Sum",
+        [
+            ["title", "BM25", "whale"],
+            ["Product", 0.5, ["year", "Gte", 2020]],
+            ["Max", [0.0, ["Attribute", "popularity"]]],
+        ]
+    ]);
     assert_eq!(rank_json(Rank::Score(sum)), expected);
 }
 

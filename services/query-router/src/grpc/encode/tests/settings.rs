@@ -97,7 +97,11 @@ fn requests_without_a_body_are_routes() {
             Method::GET,
             "/v2/namespaces/a.b-c_D9/metadata",
         ),
-        (encode::get_schema(&GetSchemaRequest { namespace: namespace() }), Method::GET, "/v1/namespaces/a.b-c_D9/schema"),
+        (
+            encode::get_schema(&GetSchemaRequest { namespace: namespace() }),
+            Method::GET,
+            "/v1/namespaces/a.b-c_D9/schema",
+        ),
         (
             encode::warm_hint(&WarmHintRequest { namespace: namespace() }),
             Method::GET,
@@ -117,13 +121,15 @@ fn requests_without_a_body_are_routes() {
 #[test]
 fn lists_are_paged_and_their_parameters_escaped() {
     let list = |prefix: &str, page_size, page_token: &str| {
-        let request =
-            ListNamespacesRequest { prefix: prefix.to_owned(), page_size, page_token: page_token.to_owned() };
+        let request = ListNamespacesRequest { prefix: prefix.to_owned(), page_size, page_token: page_token.to_owned() };
         sent(encode::list_namespaces(&request)).target
     };
     assert_eq!(list("", 0, ""), "/v1/namespaces?page_size=1000");
     assert_eq!(list("", 5000, ""), "/v1/namespaces?page_size=1000");
-    assert_eq!(list("a&b=c/ü", 2, "e+/=="), "/v1/namespaces?page_size=2&prefix=a%26b%3Dc%2F%C3%BC&cursor=e%2B%2F%3D%3D");
+    assert_eq!(
+        list("a&b=c/ü", 2, "e+/=="),
+        "/v1/namespaces?page_size=2&prefix=a%26b%3Dc%2F%C3%BC&cursor=e%2B%2F%3D%3D"
+    );
 }
 
 #[test]
