@@ -73,5 +73,6 @@ mod tests {
     #[test]
     fn a_body_wrong_in_another_way_keeps_its_answer() {
         assert_eq!(said(r#"{"rank_by":1,"consistency":{"level":"strong"}}"#), "as it was");
+        assert_eq!(said("[1]"), "as it was");
     }
 }
