@@ -1,0 +1,99 @@
+# Every target sets up what it needs on a fresh Debian machine with Rust, Go, Python and Node; nothing else is assumed.
+# Build output and downloaded tools live outside the checkout, so that a second run, or another clone, is fast.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+CACHE := $(if $(XDG_CACHE_HOME),$(XDG_CACHE_HOME),$(HOME)/.cache)/layer
+export CARGO_TARGET_DIR ?= $(CACHE)/target
+DEMO_DIR ?= $(CACHE)/demo
+PYTHON ?= python3
+BUF_VERSION := v1.75.0
+TOOLS := $(CACHE)/tools
+SOAK_SECONDS ?= 300
+FUZZ_SECONDS ?= 20
+
+# minifugu declares Rust 1.98 and builds with 1.95: older toolchains must be told to go on.
+CARGO_FLAGS := --locked --ignore-rust-version
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## Build every program (release)
+	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router
+
+.PHONY: demo
+demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogue, ask three questions
+	@scripts/demo "$(CARGO_TARGET_DIR)/release/layer" "$(CACHE)/demo-venv/bin/python" "$(DEMO_DIR)" $(DEMO_ARGS)
+
+.PHONY: test
+test: test-rust test-processes test-sdks ## Run all tests
+
+.PHONY: test-rust
+test-rust: ## Units and services
+	cargo test $(CARGO_FLAGS) --workspace
+	cargo build $(CARGO_FLAGS) -p layer-cli -p query-router
+
+.PHONY: test-processes
+test-processes: $(CACHE)/test-venv/.done ## End-to-end, conformance, gRPC and demo tests over real processes
+	scripts/check-generated "$(CARGO_TARGET_DIR)/debug/layer"
+	cd tests && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/test-venv/bin/python" -m pytest -q
+	cd examples/catalog && "$(CACHE)/test-venv/bin/python" -m pytest -q
+
+.PHONY: test-sdks
+test-sdks: $(CACHE)/test-venv/.done ## The official SDKs' own live tests, against the origin and through the router
+	cd tests && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/test-venv/bin/python" -m harness.sdks
+
+.PHONY: lint
+lint: $(TOOLS)/buf $(CACHE)/test-venv/.done ## Formatting, clippy, buf, ruff
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	"$(TOOLS)/buf" lint
+	"$(TOOLS)/buf" breaking --against proto/baseline.binpb
+	"$(CACHE)/test-venv/bin/ruff" check tests examples
+
+.PHONY: docs
+docs: ## Write the generated pages of docs/
+	cargo build $(CARGO_FLAGS) -p layer-cli
+	"$(CARGO_TARGET_DIR)/debug/layer" reference configuration > docs/configuration.md
+	"$(CARGO_TARGET_DIR)/debug/layer" reference metrics > docs/metrics.md
+
+.PHONY: bench
+bench: ## Measure the router against nginx and the origin alone; writes docs/benchmarks.md
+	scripts/need nginx nginx
+	cargo build $(CARGO_FLAGS) --profile dist -p query-router -p layer-bench
+	"$(CARGO_TARGET_DIR)/dist/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/dist/query-router" --out docs/benchmarks.md $(BENCH_ARGS)
+
+.PHONY: soak
+soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
+	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p layer-bench
+	cd tests && LAYER_SOAK=1 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q e2e
+	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
+
+.PHONY: fuzz
+fuzz: ## Fuzz the body rewriters for FUZZ_SECONDS each (needs a nightly toolchain)
+	cargo install --locked --root "$(TOOLS)" cargo-fuzz
+	for target in write_rewriter query_rewriter strip; do \
+		PATH="$(TOOLS)/bin:$$PATH" cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); done
+
+.PHONY: down
+down: ## Stop the demo's mesh
+	"$(CARGO_TARGET_DIR)/release/layer" down --data-dir "$(DEMO_DIR)"
+
+.PHONY: clean
+clean: ## Stop the demo's mesh and remove its data and all build output
+	-@test ! -x "$(CARGO_TARGET_DIR)/release/layer" || "$(CARGO_TARGET_DIR)/release/layer" down --data-dir "$(DEMO_DIR)" 2>/dev/null
+	rm -rf "$(CACHE)"
+
+$(TOOLS)/buf:
+	GOBIN="$(TOOLS)" go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
+
+$(CACHE)/demo-venv/.done: examples/catalog/requirements.txt scripts/venv
+	scripts/venv "$(PYTHON)" "$(CACHE)/demo-venv" $<
+
+$(CACHE)/test-venv/.done: tests/requirements.txt examples/catalog/requirements.txt scripts/venv
+	scripts/venv "$(PYTHON)" "$(CACHE)/test-venv" tests/requirements.txt examples/catalog/requirements.txt
