@@ -8,31 +8,38 @@ use http::{
 };
 use http_body_util::{BodyExt, Limited};
 use layer_origin::OriginBody;
-use layer_wire::{RESERVED_PREFIX, strip_reserved_metadata, strip_reserved_schema};
+use layer_wire::{RESERVED_PREFIX, strip_reserved_metadata, strip_reserved_rows, strip_reserved_schema};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    body::{RequestBody, Source},
+    body::{BoxError, RequestBody, Source},
     core::Relayable,
     refusal::Refusal,
 };
 
 /// A schema has at most 1,024 names of 128 bytes with some settings each; this is ten times that.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+const SCHEMA_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Recall answers hold rows only when asked for their ground truth: a debugging call, of a few rows by default.
+const RECALL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 type FromOrigin = Response<OriginBody<RequestBody>>;
 
 /// Hides reserved attributes in a schema.
 pub async fn schema(answer: FromOrigin) -> Result<Response<Relayable>, Refusal> {
-    edit(answer, strip_reserved_schema).await
+    edit(answer, SCHEMA_BYTES_MAX, strip_reserved_schema).await
 }
 
 /// Hides reserved attributes in metadata; `include` adds the block `layer`.
 pub async fn metadata(answer: FromOrigin, include: bool) -> Result<Response<Relayable>, Refusal> {
     match include {
-        true => edit(answer, with_layer_block).await,
-        false => edit(answer, strip_reserved_metadata).await,
+        true => edit(answer, SCHEMA_BYTES_MAX, with_layer_block).await,
+        false => edit(answer, SCHEMA_BYTES_MAX, strip_reserved_metadata).await,
     }
+}
+
+/// Hides reserved attributes in the rows of a recall answer.
+pub async fn recall(answer: FromOrigin) -> Result<Response<Relayable>, Refusal> {
+    edit(answer, RECALL_BYTES_MAX, strip_reserved_rows).await
 }
 
 /// Takes `include=layer` off a request's query: it is Layer's word, not the origin's.
@@ -53,13 +60,13 @@ pub fn take_include(mut request: Request<Source>) -> (Request<Source>, bool) {
 }
 
 /// Reads a good answer whole and changes it; any other is relayed as it streams.
-async fn edit(answer: FromOrigin, change: fn(Bytes) -> Bytes) -> Result<Response<Relayable>, Refusal> {
+async fn edit(answer: FromOrigin, bytes_max: usize, change: fn(Bytes) -> Bytes) -> Result<Response<Relayable>, Refusal> {
     if !answer.status().is_success() || answer.headers().contains_key(CONTENT_ENCODING) {
         return Ok(answer.map(Relayable::Origin));
     }
     let (mut head, body) = answer.into_parts();
-    let broken = |error: &dyn std::fmt::Display| Refusal::Upstream(format!("the origin's answer broke off: {error}"));
-    let read = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|error| broken(&error))?;
+    let unread = |error: BoxError| Refusal::Upstream(format!("the origin's answer cannot be read: {error}"));
+    let read = Limited::new(body, bytes_max).collect().await.map_err(unread)?;
     let body = change(read.to_bytes());
     head.headers.remove(TRANSFER_ENCODING);
     if head.headers.contains_key(CONTENT_LENGTH) {

@@ -32,7 +32,7 @@ use crate::{
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
     refusal::Refusal,
-    route::Route,
+    route::{Route, region_prefix},
     settings::RouterSettings,
 };
 
@@ -84,8 +84,12 @@ impl Core {
     }
 
     /// Answers one call. `internal`: the connection showed a client certificate of Layer's own services.
-    pub async fn answer(&self, internal: bool, request: Request<Source>) -> Response<ResponseBody> {
+    pub async fn answer(&self, internal: bool, mut request: Request<Source>) -> Response<ResponseBody> {
         let started = Instant::now();
+        let region = region_prefix(request.uri().path());
+        if region > 0 {
+            request = with_path(request, |path| path[region..].to_owned());
+        }
         let path = request.uri().path().to_owned();
         let route = Route::of(request.method(), &path);
         if let Some(page) = self.page(&route) {
@@ -155,8 +159,9 @@ impl Core {
             }
             Route::Write(_) => self.write(call, request).await,
             Route::Query(_) | Route::Explain(_) => self.query(call, request).await,
-            Route::QueryAlias(_) => self.query(call, with_path(request, "/v1/", "/v2/")).await,
+            Route::QueryAlias(_) => self.query(call, with_path(request, |path| path.replacen("/v1/", "/v2/", 1))).await,
             Route::Schema(_) => answer::schema(self.whole_answer(call, request).await?).await,
+            Route::Recall(_) => answer::recall(self.whole_answer(call, request).await?).await,
             Route::Metadata(_) => {
                 let (request, include) = answer::take_include(request);
                 answer::metadata(self.whole_answer(call, request).await?, include).await
@@ -343,13 +348,11 @@ fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
     }
 }
 
-fn with_path<B>(mut request: Request<B>, from: &str, to: &str) -> Request<B> {
+/// The request at another path, query included.
+fn with_path<B>(mut request: Request<B>, change: impl FnOnce(&str) -> String) -> Request<B> {
     let old = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    if let Some(rest) = old.strip_prefix(from)
-        && let Ok(new) = format!("{to}{rest}").parse::<Uri>()
-    {
+    if let Ok(new) = change(old).parse::<Uri>() {
         *request.uri_mut() = new;
     }
     request
 }
-

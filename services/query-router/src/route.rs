@@ -41,6 +41,15 @@ pub enum Route<'a> {
     Unknown,
 }
 
+/// The length of a region in front of the wire's own path (`/aws-us-east-1/v2/…`), which clients with a `{region}` in
+/// their base URL send and the origin does not know.
+pub fn region_prefix(path: &str) -> usize {
+    let Some((region, rest)) = path.get(1..).and_then(|path| path.split_once('/')) else { return 0 };
+    let cloud = ["aws-", "gcp-", "azure-"].iter().any(|cloud| region.starts_with(cloud));
+    let named = region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if cloud && named && (rest.starts_with("v1/") || rest.starts_with("v2/")) { region.len() + 1 } else { 0 }
+}
+
 impl<'a> Route<'a> {
     /// The call that `method` on `path` is.
     pub fn of(method: &Method, path: &'a str) -> Self {
@@ -64,10 +73,13 @@ impl<'a> Route<'a> {
             (_, Some(rest)) => (2, rest),
             _ => return Self::Unknown,
         };
-        let (namespace, action) = rest.split_once('/').unwrap_or((rest, ""));
-        if namespace.is_empty() {
-            return Self::Unknown;
-        }
+        let (namespace, action) = match rest.split_once('/') {
+            // A slash with nothing behind it is another path than none.
+            Some(("", _) | (_, "")) => return Self::Unknown,
+            Some(parts) => parts,
+            None if rest.is_empty() => return Self::Unknown,
+            None => (rest, ""),
+        };
         match (method.as_str(), version, action) {
             ("POST", 2, "" | "async") => Self::Write(namespace),
             ("DELETE", 2, "") => Self::DeleteNamespace(namespace),
@@ -151,6 +163,14 @@ mod tests {
         ];
         for (method, path, route) in cases {
             assert_eq!(Route::of(&method.parse().unwrap(), path), route, "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn a_region_in_front_is_found() {
+        assert_eq!(region_prefix("/aws-us-east-1/v1/namespaces"), "/aws-us-east-1".len());
+        for path in ["/v1/namespaces", "/aws-us-east-1", "/aws-us-east-1/v3/x", "/nowhere/v1/namespaces", "/", ""] {
+            assert_eq!(region_prefix(path), 0, "{path}");
         }
     }
 
