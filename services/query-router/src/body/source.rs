@@ -135,7 +135,9 @@ impl Source {
             Kind::Whole(bytes) => IoStream::Whole(bytes),
             Kind::Gzip(_) => return self,
         };
-        let decoder = GzipDecoder::new(StreamReader::new(stream));
+        let mut decoder = GzipDecoder::new(StreamReader::new(stream));
+        // RFC 1952: a gzip file is a series of members. Without this what follows the first would be dropped unseen.
+        decoder.multiple_members(true);
         let kind = Kind::Gzip(Box::pin(ReaderStream::with_capacity(decoder, DECODED_PIECE_BYTES)));
         Self { kind, ..self }
     }
