@@ -31,7 +31,8 @@ pub struct Router {
 impl Router {
     /// The router of `mesh`; nothing is sent yet.
     pub fn new(mesh: &Mesh) -> Result<Self, Failure> {
-        let target = Target::parse(&mesh.url).map_err(|error| Failure::usage(format!("--url `{}` {error}", mesh.url)))?;
+        let target =
+            Target::parse(&mesh.url).map_err(|error| Failure::usage(format!("--url `{}` {error}", mesh.url)))?;
         let tls = target.is_tls().then(|| layer_service::tls::client("--url", None, &[b"http/1.1"])).transpose()?;
         let options = Options {
             target,
@@ -61,7 +62,10 @@ impl Router {
 
     async fn whole(&self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes), Failure> {
         let answer = self.client.send(request).await.map_err(|error| {
-            Failure::new(format!("no mesh at {}: {error}; start one with `layer up`, or name another with --url", self.url))
+            Failure::new(format!(
+                "no mesh at {}: {error}; start one with `layer up`, or name another with --url",
+                self.url
+            ))
         })?;
         let status = answer.status();
         let body = Limited::new(answer.into_body(), ANSWER_BYTES_MAX).collect().await;

@@ -68,7 +68,8 @@ pub fn down(directory: &Path) -> Result<(), Failure> {
     let running = state::running(directory);
     let pid = running.and_then(|running| Pid::from_raw(running.pid));
     let pid = pid.ok_or_else(|| Failure::new("the mesh is still starting; try again in a moment"))?;
-    kill_process(pid, Signal::TERM).map_err(|error| Failure::new(format!("process {}: {error}", pid.as_raw_nonzero())))?;
+    kill_process(pid, Signal::TERM)
+        .map_err(|error| Failure::new(format!("process {}: {error}", pid.as_raw_nonzero())))?;
     let told = Instant::now();
     while state::is_claimed(directory) {
         if told.elapsed() > STOP_TIMEOUT {

@@ -23,7 +23,8 @@ const ADMIN_OFFSET: u16 = 1000;
 
 /// The admin address that goes with `address`.
 pub fn admin_address(address: &str) -> Result<String, Failure> {
-    let invalid = || Failure::usage(format!("`{address}` is no ADDRESS:PORT with a port from 1 to {}", u16::MAX - ADMIN_OFFSET));
+    let invalid =
+        || Failure::usage(format!("`{address}` is no ADDRESS:PORT with a port from 1 to {}", u16::MAX - ADMIN_OFFSET));
     let (host, port) = address.rsplit_once(':').ok_or_else(invalid)?;
     let port: u16 = port.parse().map_err(|_| invalid())?;
     let admin = port.checked_add(ADMIN_OFFSET).filter(|_| port > 0).ok_or_else(invalid)?;
@@ -75,9 +76,7 @@ async fn announce_then_wait(
     };
     match ended {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(StartError::Bind(error))) => {
-            Err(Failure::new(format!("{error}; choose another with --router-address")))
-        }
+        Ok(Err(StartError::Bind(error))) => Err(Failure::new(format!("{error}; choose another with --router-address"))),
         Ok(Err(StartError::Config(error))) => Err(error.into()),
         Ok(Err(error)) => Err(Failure::new(error.to_string())),
         Err(error) => Err(Failure::new(format!("the router failed: {error}"))),

@@ -8,8 +8,6 @@ mod state;
 
 pub use detach::down;
 
-
-
 use layer_service::{lifecycle::Lifecycle, program::stop_at_signal};
 
 use crate::{
@@ -43,4 +41,3 @@ fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|error| Failure::new(format!("the runtime cannot start: {error}")))
 }
-

@@ -37,7 +37,8 @@ pub fn log() -> Result<(), Failure> {
 impl StandIn {
     /// Opens its data and its ports; `option` names the address in an error.
     pub fn open(data_dir: &Path, address: &str, option: &'static str) -> Result<Self, Failure> {
-        let advise = |error: layer_service::server::BindError| Failure::new(format!("{error}; choose another with {option}"));
+        let advise =
+            |error: layer_service::server::BindError| Failure::new(format!("{error}; choose another with {option}"));
         let listener = bind(address, option, false).map_err(advise)?;
         let admin = bind(&admin_address(address)?, option, false).map_err(advise)?;
         let options = layer_stand_in::Options { data_dir: data_dir.to_owned() };

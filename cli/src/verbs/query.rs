@@ -56,7 +56,8 @@ fn print(rows: &[Value]) {
             head.push(name);
         }
     }
-    let cells = |row: &&Map<String, Value>| head.iter().map(|name| row.get(*name).map(short).unwrap_or_default()).collect();
+    let cells =
+        |row: &&Map<String, Value>| head.iter().map(|name| row.get(*name).map(short).unwrap_or_default()).collect();
     let lines: Vec<Vec<String>> = objects.iter().map(cells).collect();
     table(&head, &lines, "no rows");
 }

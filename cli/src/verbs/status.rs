@@ -15,16 +15,16 @@ pub async fn status(mesh: &Mesh) -> Result<(), Failure> {
     let router = Router::new(mesh)?;
     let live = router.json(Method::GET, "/health", None).await?;
     let (ready, body) = router.ask(Method::GET, "/ready", None).await?;
-    let ready_word = serde_json::from_slice::<Value>(&body).ok().and_then(|json| Some(json["status"].as_str()?.to_owned()));
+    let ready_word =
+        serde_json::from_slice::<Value>(&body).ok().and_then(|json| Some(json["status"].as_str()?.to_owned()));
     let origin = router.json(Method::GET, "/v1/namespaces?page_size=1", None).await;
     let origin_word = if origin.is_ok() { "answers" } else { "does not answer" };
     let version = live["version"].as_str().unwrap_or("?").to_owned();
     let ready_word = ready_word.unwrap_or_else(|| ready.to_string());
     match mesh.output {
-        Format::Json => println!(
-            "{}",
-            json!({"url": mesh.url, "version": version, "router": ready_word, "origin": origin_word})
-        ),
+        Format::Json => {
+            println!("{}", json!({"url": mesh.url, "version": version, "router": ready_word, "origin": origin_word}))
+        }
         Format::Table => {
             let rows = vec![
                 vec!["query-router".to_owned(), ready_word, format!("{} version {version}", mesh.url)],

@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response, Uri, Version, header::HOST, uri::PathAndQuery};
-use hyper::{body::{Body, Incoming}, client::conn::http2};
+use hyper::{
+    body::{Body, Incoming},
+    client::conn::http2,
+};
 use rustls::ClientConfig;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 

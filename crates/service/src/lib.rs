@@ -4,8 +4,8 @@
 //! HTTP/1.1, HTTP/2 and gRPC together, and a drain. This crate holds that outside; what a service does is its own.
 //! It must know nothing of Turbopuffer, documents or pipelines.
 
-pub mod config;
 pub mod admin;
+pub mod config;
 pub mod deadline;
 pub mod health;
 pub mod lifecycle;

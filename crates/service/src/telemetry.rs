@@ -72,11 +72,7 @@ fn provider(
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
     let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(settings.sample_ratio)));
-    Ok(SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_sampler(sampler)
-        .with_resource(resource)
-        .build())
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_sampler(sampler).with_resource(resource).build())
 }
 
 impl Telemetry {
@@ -117,7 +113,12 @@ pub fn server_span(method: &str, route: &'static str, headers: &HeaderMap) -> Sp
 
 /// The span of a call to another part; [`propagate`] tells that part about it.
 pub fn client_span(name: &'static str) -> Span {
-    tracing::info_span!("call", otel.name = name, otel.kind = "client", http.response.status_code = tracing::field::Empty)
+    tracing::info_span!(
+        "call",
+        otel.name = name,
+        otel.kind = "client",
+        http.response.status_code = tracing::field::Empty
+    )
 }
 
 /// Puts `span` into the headers of a call as `traceparent` and `tracestate`.

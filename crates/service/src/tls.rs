@@ -37,8 +37,9 @@ pub fn acceptor(settings: &TlsSettings) -> Result<Option<TlsAcceptor>, ConfigErr
             versions.with_client_cert_verifier(built)
         }
     };
-    let mut config =
-        clients.with_single_cert(chain, key).map_err(|error| file_error("tls.certificate_file", certificate, &error))?;
+    let mut config = clients
+        .with_single_cert(chain, key)
+        .map_err(|error| file_error("tls.certificate_file", certificate, &error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Some(TlsAcceptor::from(Arc::new(config))))
 }
@@ -64,15 +65,18 @@ pub fn client(setting: &str, ca_file: Option<&Path>, alpn: &[&[u8]]) -> Result<A
 /// Whether a verified client certificate carries one of `names`.
 pub fn certificate_has_name(certificate: &CertificateDer<'_>, names: &[String]) -> bool {
     let Ok(certificate) = webpki::EndEntityCert::try_from(certificate) else { return false };
-    names.iter().filter_map(|name| ServerName::try_from(name.as_str()).ok()).any(|name| {
-        certificate.verify_is_valid_for_subject_name(&name).is_ok()
-    })
+    names
+        .iter()
+        .filter_map(|name| ServerName::try_from(name.as_str()).ok())
+        .any(|name| certificate.verify_is_valid_for_subject_name(&name).is_ok())
 }
 
 fn certificates(setting: &str, file: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
     let read = CertificateDer::pem_file_iter(file).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     match read {
-        Ok(found) if found.is_empty() => Err(ConfigError::invalid(setting, format!("{}: no certificate", file.display()))),
+        Ok(found) if found.is_empty() => {
+            Err(ConfigError::invalid(setting, format!("{}: no certificate", file.display())))
+        }
         Ok(found) => Ok(found),
         Err(error) => Err(file_error(setting, file, &error)),
     }

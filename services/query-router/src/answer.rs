@@ -60,7 +60,11 @@ pub fn take_include(mut request: Request<Source>) -> (Request<Source>, bool) {
 }
 
 /// Reads a good answer whole and changes it; any other is relayed as it streams.
-async fn edit(answer: FromOrigin, bytes_max: usize, change: fn(Bytes) -> Bytes) -> Result<Response<Relayable>, Refusal> {
+async fn edit(
+    answer: FromOrigin,
+    bytes_max: usize,
+    change: fn(Bytes) -> Bytes,
+) -> Result<Response<Relayable>, Refusal> {
     if !answer.status().is_success() || answer.headers().contains_key(CONTENT_ENCODING) {
         return Ok(answer.map(Relayable::Origin));
     }

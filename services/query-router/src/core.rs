@@ -131,8 +131,7 @@ impl Core {
         if self.shared.lifecycle.stage() >= Stage::Closing {
             return Err(Refusal::Draining);
         }
-        let permit =
-            self.shared.flights.enter().ok_or(Refusal::Overloaded { limit: self.shared.flights.limit() })?;
+        let permit = self.shared.flights.enter().ok_or(Refusal::Overloaded { limit: self.shared.flights.limit() })?;
         self.shared.auth.admit(request.headers_mut())?;
         call.internal |= self.shared.auth.is_internal(request.headers());
         call.deadline = deadline(request.headers(), call.measured.started())
@@ -306,9 +305,7 @@ impl Answer {
     fn finish(self, measured: Measured) -> Response<ResponseBody> {
         let Self { relayed, permit, stall } = self;
         relayed.map(|body| match body {
-            Relayable::Origin(body) => {
-                ResponseBody::Relayed(Box::new(Relayed::new(body, stall, (permit, measured))))
-            }
+            Relayable::Origin(body) => ResponseBody::Relayed(Box::new(Relayed::new(body, stall, (permit, measured)))),
             Relayable::Whole(bytes) => ResponseBody::whole(bytes),
         })
     }

@@ -198,7 +198,9 @@ impl Observe {
             legs: metrics.histogram(&MULTI_QUERY_LEGS),
             in_flight: metrics.gauge(&TPUF_IN_FLIGHT).with_label_values::<&str>(&[]),
             requests: metrics.counter(&REQUESTS),
-            namespaces: Bounded::new(LABEL_VALUES_MAX, NamespaceSeries::new(OTHER), |_, name| NamespaceSeries::new(name)),
+            namespaces: Bounded::new(LABEL_VALUES_MAX, NamespaceSeries::new(OTHER), |_, name| {
+                NamespaceSeries::new(name)
+            }),
         })
     }
 

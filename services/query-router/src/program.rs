@@ -19,7 +19,9 @@ use layer_service::{
 };
 use tonic::service::Routes;
 
-use crate::{auth::Auth, core::Shared, front::MakeFront, headers::SERVED_BY, observe::Observe, settings::RouterSettings};
+use crate::{
+    auth::Auth, core::Shared, front::MakeFront, headers::SERVED_BY, observe::Observe, settings::RouterSettings,
+};
 
 /// How long the origin has to say who it is before the router starts without knowing.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);

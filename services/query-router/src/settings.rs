@@ -215,7 +215,8 @@ impl OriginSettings {
     /// [`ConfigError`] where the file cannot be read or is empty.
     pub fn key(&self) -> Result<Option<Secret>, ConfigError> {
         let Some(file) = &self.api_key_file else { return Ok(self.api_key.clone()) };
-        let invalid = |reason: String| ConfigError::invalid("origin.api_key_file", format!("{}: {reason}", file.display()));
+        let invalid =
+            |reason: String| ConfigError::invalid("origin.api_key_file", format!("{}: {reason}", file.display()));
         let text = std::fs::read_to_string(file).map_err(|error| invalid(error.to_string()))?;
         match text.trim() {
             "" => Err(invalid("is empty".to_owned())),

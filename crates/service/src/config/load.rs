@@ -63,9 +63,8 @@ pub fn load<S: Settings>(sources: Sources<'_>) -> Result<Loaded<S>, ConfigError>
             set(&mut tree, &leaf.path, parse(leaf, text, &format!("flag --{}", leaf.flag()))?);
         }
     }
-    let settings: S = serde_path_to_error::deserialize(Value::Object(tree)).map_err(|error| {
-        ConfigError::invalid(error.path().to_string(), error.inner().to_string())
-    })?;
+    let settings: S = serde_path_to_error::deserialize(Value::Object(tree))
+        .map_err(|error| ConfigError::invalid(error.path().to_string(), error.inner().to_string()))?;
     settings.validate()?;
     Ok(Loaded { settings, print: flags.get_flag("print-config") })
 }
@@ -86,8 +85,7 @@ fn command(sources: &Sources<'_>, leaves: &[Leaf]) -> Command {
 }
 
 fn parse(leaf: &Leaf, text: &str, origin: &str) -> Result<Value, ConfigError> {
-    leaf.parse(text)
-        .ok_or_else(|| ConfigError::invalid(&leaf.path, format!("{origin} must be {}", leaf.accepts())))
+    leaf.parse(text).ok_or_else(|| ConfigError::invalid(&leaf.path, format!("{origin} must be {}", leaf.accepts())))
 }
 
 fn read_file(file: &Path, leaves: &[Leaf], tree: &mut Map<String, Value>) -> Result<(), ConfigError> {
@@ -131,7 +129,8 @@ fn read_environment(
     names.sort();
     for name in names {
         let Some(leaf) = known.get(&name) else {
-            let section = |leaf: &Leaf| format!("LAYER_{}_", leaf.path.split('.').next().unwrap_or_default().to_uppercase());
+            let section =
+                |leaf: &Leaf| format!("LAYER_{}_", leaf.path.split('.').next().unwrap_or_default().to_uppercase());
             if leaves.iter().any(|leaf| name.starts_with(&section(leaf))) {
                 return Err(unknown(&name, "the environment", known.keys().cloned()));
             }

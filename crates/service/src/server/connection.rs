@@ -17,7 +17,11 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{io::{AsyncRead, AsyncWrite}, net::TcpStream, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::timeout,
+};
 
 use super::{
     Application, Options, Peer,
@@ -93,7 +97,12 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
 ) {
     let activity = Activity::new();
     let io = TokioIo::new(Marked::new(stream, Arc::clone(&activity)));
-    let service = ConnectionService { application, peer: Arc::new(peer), activity: Arc::clone(&activity), lifecycle: lifecycle.clone() };
+    let service = ConnectionService {
+        application,
+        peer: Arc::new(peer),
+        activity: Arc::clone(&activity),
+        lifecycle: lifecycle.clone(),
+    };
     let builder = builder();
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);

@@ -16,7 +16,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{MakeApplication, Options, connection::{Connections, serve_connection}};
+use super::{
+    MakeApplication, Options,
+    connection::{Connections, serve_connection},
+};
 use crate::lifecycle::{Lifecycle, Stage};
 
 /// Accepted connections that wait for their worker. It takes them at once; the bound only catches a worker that is stuck.
