@@ -35,6 +35,9 @@ mod tape;
 mod walk;
 mod write;
 
+#[cfg(test)]
+mod hold_tests;
+
 pub use names::{RESERVED_ATTRIBUTES, RESERVED_PREFIX, UPSERTED_AT};
 pub use pieces::{Drain, Pieces};
 pub use query::{QUERY_HOLD_LIMIT, QueryRewriter, QuerySummary};

@@ -101,6 +101,7 @@ mod tests {
         }
         assert_eq!(&*decode(br#"\"\\\/\b\f\n\r\t"#), b"\"\\/\x08\x0c\n\r\t");
         assert_eq!(&*decode(br"\ud83d\ude00!"), "\u{1f600}!".as_bytes());
+        assert_eq!(&*decode(br"\ud800\udc00\udbff\udfff"), "\u{10000}\u{10ffff}".as_bytes());
     }
 
     #[test]

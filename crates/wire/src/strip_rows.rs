@@ -129,7 +129,8 @@ mod tests {
     use super::*;
 
     fn stripped(rows: &str) -> String {
-        let body = format!(r#"{{"avg_recall":1.0,"ground_truth":[{{"query_vector":[1],"nearest_neighbors":{rows}}}]}}"#);
+        let body =
+            format!(r#"{{"avg_recall":1.0,"ground_truth":[{{"query_vector":[1],"nearest_neighbors":{rows}}}]}}"#);
         let out = strip_reserved_rows(Bytes::from(body));
         assert!(serde_json::from_slice::<serde_json::Value>(&out).is_ok(), "{out:?}");
         let text = String::from_utf8(out.to_vec()).unwrap();

@@ -139,7 +139,7 @@ impl Pass<'_> {
         if let Some(legs) = &mut self.progress.summary.multi {
             *legs = legs.saturating_add(1);
         }
-        self.progress.projection = Projection::default();
+        self.progress.projection = self.progress.projection.renewed();
         if first == b'{' { Step::Enter(Role::Leg) } else { Step::Skip }
     }
 
@@ -158,7 +158,7 @@ impl Pass<'_> {
         match progress.upcoming {
             Upcoming::Queries if first == b'[' => {
                 // The body is no query object itself: what it asks for is for the origin to judge, as it stands.
-                progress.projection = Projection::default();
+                progress.projection = progress.projection.renewed();
                 summary.multi.get_or_insert(0);
                 return Step::Enter(Role::Queries);
             }

@@ -77,8 +77,10 @@ struct Pending {
 }
 
 /// The attribute lists of the query object in hand.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Projection {
+    /// How much may be held: [`QUERY_HOLD_LIMIT`], less in tests.
+    limit: u64,
     include: Member,
     exclude: Member,
     pending: Option<Pending>,
@@ -88,7 +90,31 @@ pub(crate) struct Projection {
     changed: bool,
 }
 
+impl Default for Projection {
+    fn default() -> Self {
+        Self::new(QUERY_HOLD_LIMIT)
+    }
+}
+
 impl Projection {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            include: Member::default(),
+            exclude: Member::default(),
+            pending: None,
+            repeated: false,
+            names: 0,
+            hold: None,
+            changed: false,
+        }
+    }
+
+    /// The lists of the next query object.
+    pub(crate) fn renewed(&self) -> Self {
+        Self::new(self.limit)
+    }
+
     /// Where the output waits, if it does.
     pub(crate) fn hold(&self) -> Option<u64> {
         self.hold
@@ -163,7 +189,7 @@ impl Projection {
     /// Decides now if at the offset `at` too much would be held back. It looks at offsets alone, so that the outcome is
     /// the same however the body is cut; every event must come here first.
     pub(crate) fn keep_limit(&mut self, at: u64, tape: &mut Tape, out: &mut Pieces) -> Result<(), Rejection> {
-        if self.hold.is_none_or(|start| at - start <= QUERY_HOLD_LIMIT) {
+        if self.hold.is_none_or(|start| at - start <= self.limit) {
             return Ok(());
         }
         if let Some(pending) = &mut self.pending {
@@ -205,8 +231,9 @@ impl Projection {
         }
         match (include, exclude) {
             (Value::True { value, .. }, Value::Null(null)) => {
-                self.change(List::Include)?;
-                self.change(List::Exclude)?;
+                if !(self.change(List::Include)? && self.change(List::Exclude)?) {
+                    return Ok(Vec::new());
+                }
                 let mut edits = vec![replace(value, "null"), replace(null, list_of_reserved())];
                 edits.sort_by_key(|edit| edit.span.start);
                 Ok(edits)

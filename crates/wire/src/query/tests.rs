@@ -195,6 +195,10 @@ fn past_the_limit_the_change_is_made_by_what_is_known() {
             r#"{"include_attributes":null,%,"exclude_attributes":["a"]}"#,
             r#"{"include_attributes":null,%,"exclude_attributes":["a",@]}"#,
         ),
+        (
+            r#"{"exclude_attributes":null,"include_attributes":true,%}"#,
+            r#"{"exclude_attributes":[@],"include_attributes":null,%}"#,
+        ),
         // Both are given: whatever was done to one, the other still stands beside it.
         (
             r#"{"exclude_attributes":["a"],%,"include_attributes":true}"#,

@@ -27,8 +27,10 @@ pub const SCHEMA_HOLD_LIMIT: u64 = 256 * 1024;
 /// How long a scalar in the schema's place may be held to see whether it is `null`.
 const SCALAR_HOLD_LIMIT: u64 = 1024;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Declaration {
+    /// How much may be held: [`SCHEMA_HOLD_LIMIT`], less in tests.
+    pub(crate) limit: u64,
     /// Some row was stamped, or is about to be.
     stamped: bool,
     /// The body has a `schema` member.
@@ -44,6 +46,12 @@ enum Hold {
     Scalar(u64),
     /// The declaration would go here.
     Edit(Edit),
+}
+
+impl Default for Declaration {
+    fn default() -> Self {
+        Self { limit: SCHEMA_HOLD_LIMIT, stamped: false, has_schema: false, hold: Hold::None }
+    }
 }
 
 impl Declaration {
@@ -118,7 +126,7 @@ impl Declaration {
     fn keep_limit(&mut self, at: u64, tape: &mut Tape, out: &mut Pieces) {
         match &self.hold {
             Hold::Scalar(start) if at - start > SCALAR_HOLD_LIMIT => self.hold = Hold::None,
-            Hold::Edit(edit) if at - edit.span.start > SCHEMA_HOLD_LIMIT => self.insert_held(tape, out),
+            Hold::Edit(edit) if at - edit.span.start > self.limit => self.insert_held(tape, out),
             _ => {}
         }
     }
