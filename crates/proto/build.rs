@@ -19,24 +19,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
 
     let mut code = protox::Compiler::new(&includes)?;
-    code.include_source_info(true)
-        .include_imports(true)
-        .open_files(&own)?;
-    tonic_prost_build::configure()
-        .btree_map(".")
-        .bytes(".")
-        .compile_fds(code.file_descriptor_set())?;
+    code.include_source_info(true).include_imports(true).open_files(&own)?;
+    tonic_prost_build::configure().btree_map(".").bytes(".").compile_fds(code.file_descriptor_set())?;
 
     let mut reflection = protox::Compiler::new(&includes)?;
-    reflection
-        .include_source_info(false)
-        .include_imports(true)
-        .open_files(&own)?;
+    reflection.include_source_info(false).include_imports(true).open_files(&own)?;
     reflection.open_files(ERROR_DETAILS)?;
-    write_descriptors(
-        &reflection.file_descriptor_set(),
-        &out.join("layer_descriptor.bin"),
-    )
+    write_descriptors(&reflection.file_descriptor_set(), &out.join("layer_descriptor.bin"))
 }
 
 fn write_descriptors(set: &FileDescriptorSet, path: &Path) -> Result<(), Box<dyn Error>> {
@@ -50,10 +39,7 @@ fn proto_files(dir: &Path, root: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> 
         let path = entry?.path();
         if path.is_dir() {
             files.extend(proto_files(&path, root)?);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
+        } else if path.extension().is_some_and(|extension| extension == "proto") {
             files.push(path.strip_prefix(root)?.to_path_buf());
         }
     }

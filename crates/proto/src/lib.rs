@@ -7,13 +7,7 @@
 /// Types that several services share: values, documents, filters, rankings, queries, schemas.
 pub mod types {
     /// Package `layer.types.v1`.
-    #[allow(
-        missing_docs,
-        unreachable_pub,
-        clippy::all,
-        clippy::unwrap_used,
-        rustdoc::all
-    )]
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
     pub mod v1 {
         tonic::include_proto!("layer.types.v1");
     }
@@ -22,13 +16,7 @@ pub mod types {
 /// The router's API.
 pub mod router {
     /// Package `layer.router.v1`.
-    #[allow(
-        missing_docs,
-        unreachable_pub,
-        clippy::all,
-        clippy::unwrap_used,
-        rustdoc::all
-    )]
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
     pub mod v1 {
         tonic::include_proto!("layer.router.v1");
     }
@@ -36,5 +24,4 @@ pub mod router {
 
 /// The encoded `google.protobuf.FileDescriptorSet` of every Layer package, of what those import and of `google.rpc`'s
 /// error details: what gRPC reflection serves.
-pub const FILE_DESCRIPTOR_SET: &[u8] =
-    include_bytes!(concat!(env!("OUT_DIR"), "/layer_descriptor.bin"));
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/layer_descriptor.bin"));

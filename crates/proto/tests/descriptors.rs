@@ -4,15 +4,10 @@ use prost::Message;
 use prost_types::FileDescriptorSet;
 
 fn message_names() -> Vec<String> {
-    let set =
-        FileDescriptorSet::decode(layer_proto::FILE_DESCRIPTOR_SET).expect("a descriptor set");
+    let set = FileDescriptorSet::decode(layer_proto::FILE_DESCRIPTOR_SET).expect("a descriptor set");
     set.file
         .iter()
-        .flat_map(|file| {
-            file.message_type
-                .iter()
-                .map(|message| format!("{}.{}", file.package(), message.name()))
-        })
+        .flat_map(|file| file.message_type.iter().map(|message| format!("{}.{}", file.package(), message.name())))
         .collect()
 }
 
@@ -27,12 +22,9 @@ fn reflection_serves_the_descriptors() {
 #[test]
 fn the_contract_and_the_error_details_are_there() {
     let names = message_names();
-    for name in [
-        "layer.router.v1.QueryRequest",
-        "layer.types.v1.Filter",
-        "google.rpc.ErrorInfo",
-        "google.rpc.BadRequest",
-    ] {
+    for name in
+        ["layer.router.v1.QueryRequest", "layer.types.v1.Filter", "google.rpc.ErrorInfo", "google.rpc.BadRequest"]
+    {
         assert!(names.iter().any(|found| found == name), "{name} is missing");
     }
 }
