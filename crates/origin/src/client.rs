@@ -89,7 +89,7 @@ where
         if let Some(mut shared) = self.pool.shared()
             && shared.ready().await.is_ok()
         {
-            return self.send_h2(shared, request, path).await;
+            return Box::pin(self.send_h2(shared, request, path)).await;
         }
         let permit = self.place().await?;
         *request.version_mut() = Version::HTTP_11;
@@ -102,7 +102,8 @@ where
                 Err(Unsent::Request(back)) => request = *back,
             }
         }
-        self.send_new(request, path, permit).await
+        // Boxed, since rare: the future of every call is as large as the largest of its branches.
+        Box::pin(self.send_new(request, path, permit)).await
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {

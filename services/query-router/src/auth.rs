@@ -34,19 +34,22 @@ impl Auth {
         Ok(Self { mode: settings.auth.mode, store_key, lent, internal_key })
     }
 
-    /// Admits a call, or says why not; puts the origin's key on where callers bring none.
-    pub fn admit(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
+    /// Admits a call, or says why not.
+    pub fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         match (self.mode, &self.store_key) {
             (AuthMode::StoreKey, Some(key)) if key.matches(token(headers)?) => Ok(()),
             (AuthMode::StoreKey, _) => Err(Refusal::Forbidden),
-            (AuthMode::PassThrough, _) => Ok(()),
-            (AuthMode::Open, _) => {
-                if let Some(lent) = &self.lent {
-                    headers.insert(AUTHORIZATION, lent.clone());
-                }
-                Ok(())
-            }
+            (AuthMode::PassThrough | AuthMode::Open, _) => Ok(()),
         }
+    }
+
+    /// Admits a call as [`Auth::check`] does, and puts the origin's key on where callers bring none.
+    pub fn admit(&self, headers: &mut HeaderMap) -> Result<(), Refusal> {
+        self.check(headers)?;
+        if let Some(lent) = &self.lent {
+            headers.insert(AUTHORIZATION, lent.clone());
+        }
+        Ok(())
     }
 
     /// Whether the call shows the credential of Layer's own services.

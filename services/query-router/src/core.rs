@@ -2,7 +2,7 @@
 
 use std::{
     future::Future,
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -48,6 +48,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// The bound on requests.
     pub flights: InFlight,
+    /// The bound on gRPC messages that are held whole.
+    pub messages: InFlight,
     /// Health and readiness.
     pub health: Health,
     /// The stage of the process.
@@ -145,6 +147,7 @@ impl Core {
         Ok(Answer { relayed, permit, stall: Duration::from_millis(self.shared.settings.origin.body_stall_timeout_ms) })
     }
 
+    /// Calls of a kind that is rare are boxed: every request's future is as large as the largest of its branches.
     async fn relay(
         &self,
         route: &Route<'_>,
@@ -159,11 +162,8 @@ impl Core {
             Route::Write(_) => self.write(call, request).await,
             Route::Query(_) | Route::Explain(_) => self.query(call, request).await,
             Route::QueryAlias(_) => self.query(call, with_path(request, |path| path.replacen("/v1/", "/v2/", 1))).await,
-            Route::Schema(_) => answer::schema(self.whole_answer(call, request).await?).await,
-            Route::Recall(_) => answer::recall(self.whole_answer(call, request).await?).await,
-            Route::Metadata(_) => {
-                let (request, include) = answer::take_include(request);
-                answer::metadata(self.whole_answer(call, request).await?, include).await
+            Route::Schema(_) | Route::Recall(_) | Route::Metadata(_) => {
+                Box::pin(self.edited(route, call, request)).await
             }
             _ => {
                 let progress = request.body().progress();
@@ -214,6 +214,22 @@ impl Core {
         Ok((Request::from_parts(head, RequestBody::Rewriting(body)), seen, progress))
     }
 
+    /// Calls whose answer Layer changes.
+    async fn edited(
+        &self,
+        route: &Route<'_>,
+        call: &mut Call,
+        request: Request<Source>,
+    ) -> Result<Response<Relayable>, Refusal> {
+        let (request, include) = answer::take_include(request);
+        let answer = self.whole_answer(call, request).await?;
+        match route {
+            Route::Schema(_) => answer::schema(answer).await,
+            Route::Recall(_) => answer::recall(answer).await,
+            _ => answer::metadata(answer, include).await,
+        }
+    }
+
     /// Relays a call whose answer Layer must read: it may come uncompressed only.
     async fn whole_answer(
         &self,
@@ -261,7 +277,7 @@ impl Core {
         progress: &Progress,
     ) -> Result<Response<OriginBody<RequestBody>>, Refusal> {
         let patience = Duration::from_millis(self.shared.settings.limits.request_timeout_ms);
-        let answer = in_time(deadline, patience, progress, self.client.send(request)).await;
+        let answer = in_time(deadline, patience, progress, pin!(self.client.send(request))).await;
         match (answer, progress.fault()) {
             // The body's own fault is why the origin's connection was cut.
             (Some(Err(_)) | None, Some(fault)) => Err(fault.into()),
@@ -316,9 +332,8 @@ async fn in_time<T>(
     deadline: Option<Instant>,
     patience: Duration,
     progress: &Progress,
-    answer: impl Future<Output = T>,
+    mut answer: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
-    let mut answer = pin!(answer);
     loop {
         let until = deadline.unwrap_or_else(|| Instant::now() + patience);
         let sending = !progress.is_sent();

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
-use http_body_util::{BodyExt, Limited};
+use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
-use layer_service::server::{Application, MakeApplication, Peer};
+use layer_service::{
+    server::{Application, MakeApplication, Peer},
+    shed::Permit,
+};
 use tonic::service::Routes;
 use tower::ServiceExt;
 
 use crate::{
-    body::{BoxError, ResponseBody, Source},
+    body::{ResponseBody, Source},
     core::{Core, Shared},
-    grpc::WireCall,
+    grpc::{self, WireCall},
     refusal::Refusal,
 };
 
@@ -32,8 +35,12 @@ impl Application for Front {
 
     async fn call(&self, peer: &Peer, mut request: Request<Incoming>) -> Response<ResponseBody> {
         if is_grpc(&request) {
+            let _held = match self.admit_grpc(&request) {
+                Ok(permit) => permit,
+                Err(refusal) => return refuse_grpc(refusal).await,
+            };
             request.extensions_mut().insert(Caller { internal: peer.internal });
-            let answer = self.grpc.clone().oneshot(request.map(tonic::body::Body::new)).await;
+            let answer = Box::pin(self.grpc.clone().oneshot(request.map(tonic::body::Body::new))).await;
             let Ok(answer) = answer;
             return answer.map(ResponseBody::Grpc);
         }
@@ -41,6 +48,31 @@ impl Application for Front {
         let request = request.map(|body| Source::incoming(body, limits.body_bytes, self.core.stall_limit()));
         self.core.answer(peer.internal, request).await
     }
+}
+
+impl Front {
+    /// Checks a gRPC call before its message is read: a message is held whole, and strangers may not fill the memory.
+    /// Health and reflection are open, and small.
+    fn admit_grpc<B>(&self, request: &Request<B>) -> Result<Option<Permit>, Refusal> {
+        if !request.uri().path().starts_with("/layer.") {
+            return Ok(None);
+        }
+        self.core.shared.auth.check(request.headers())?;
+        let messages = &self.core.shared.messages;
+        messages.enter().map(Some).ok_or(Refusal::Overloaded { limit: messages.limit() })
+    }
+}
+
+async fn refuse_grpc(refusal: Refusal) -> Response<ResponseBody> {
+    let status = grpc::refused(&whole(refusal).await);
+    status.into_http().map(ResponseBody::Grpc)
+}
+
+/// Layer's own answer with its body read: it is there already.
+async fn whole(refusal: Refusal) -> Response<Bytes> {
+    let (head, body) = refusal.into_response().into_parts();
+    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    Response::from_parts(head, body)
 }
 
 /// What the connection says of a gRPC caller; it travels with the call as an extension.
@@ -62,17 +94,8 @@ impl WireCall for Core {
         let (head, body) = self.answer(internal, request).await.into_parts();
         match Limited::new(body, GRPC_ANSWER_BYTES_MAX).collect().await {
             Ok(read) => Response::from_parts(head, read.to_bytes()),
-            Err(error) => cut_off(&error).await,
+            Err(error) => whole(Refusal::Upstream(format!("the origin's answer cannot be read: {error}"))).await,
         }
-    }
-}
-
-async fn cut_off(error: &BoxError) -> Response<Bytes> {
-    let response = Refusal::Upstream(format!("the origin's answer broke off: {error}")).into_response();
-    let (head, body) = response.into_parts();
-    match body.collect().await {
-        Ok(read) => Response::from_parts(head, read.to_bytes()),
-        Err(_) => Response::builder().status(StatusCode::BAD_GATEWAY).body(Bytes::new()).unwrap_or_default(),
     }
 }
 
@@ -89,7 +112,7 @@ impl MakeApplication for MakeFront {
 
     fn make(&self, _worker: usize, _workers: usize) -> Front {
         let core = Core::new(Arc::clone(&self.shared), Arc::clone(&self.origin));
-        let grpc = self.common.clone().add_service(crate::grpc::service(core.clone()));
+        let grpc = self.common.clone().add_service(grpc::service(core.clone()));
         Front { core, grpc }
     }
 }

@@ -1,6 +1,9 @@
 //! Headers that a proxy takes off or puts on.
 
-use std::time::Instant;
+use std::{
+    fmt::{self, Display, Write as _},
+    time::{Duration, Instant},
+};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue,
@@ -15,7 +18,8 @@ pub const INTERNAL_KEY: HeaderName = HeaderName::from_static("x-layer-internal-k
 /// Where the time went, in milliseconds (W3C Server-Timing).
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-const HOP_BY_HOP: [HeaderName; 7] = [
+const HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     HeaderName::from_static("proxy-authorization"),
@@ -27,14 +31,18 @@ const HOP_BY_HOP: [HeaderName; 7] = [
 
 /// Takes off what belongs to one hop only (RFC 9110, section 7.6.1).
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = match headers.contains_key(CONNECTION) {
-        false => Vec::new(),
-        true => headers.get_all(CONNECTION).iter().flat_map(names).collect(),
-    };
-    headers.remove(CONNECTION);
+    // Most messages have none of them, and looking through the names is cheaper than asking for each.
+    if !headers.keys().any(is_hop_by_hop) {
+        return;
+    }
+    let named: Vec<HeaderName> = headers.get_all(CONNECTION).iter().flat_map(names).collect();
     for name in HOP_BY_HOP.iter().chain(&named) {
         headers.remove(name);
     }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    HOP_BY_HOP.iter().any(|hop| hop == name)
 }
 
 fn names(value: &HeaderValue) -> impl Iterator<Item = HeaderName> {
@@ -74,16 +82,35 @@ pub fn localize(headers: &mut HeaderMap, origin: &Target) {
 pub fn timing(headers: &mut HeaderMap, started: Instant, asked: Option<Instant>) {
     let now = Instant::now();
     let asked = asked.unwrap_or(now);
-    let millis = |from: Instant, to: Instant| to.saturating_duration_since(from).as_secs_f64() * 1000.0;
-    let text = format!("layer;dur={:.3}, origin;dur={:.3}", millis(started, asked), millis(asked, now));
+    let (layer, origin) =
+        (Millis(asked.saturating_duration_since(started)), Millis(now.saturating_duration_since(asked)));
+    let mut text = String::with_capacity(48);
+    write!(text, "layer;dur={layer}, origin;dur={origin}").expect("a String takes all that is written");
     if let Ok(value) = HeaderValue::try_from(text) {
         headers.append(SERVER_TIMING, value);
+    }
+}
+
+/// A duration in milliseconds with three places, without the cost of floating point.
+struct Millis(Duration);
+
+impl Display for Millis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.0.as_micros();
+        write!(f, "{}.{:03}", micros / 1000, micros % 1000)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn timing_has_three_places() {
+        for (micros, text) in [(0, "0.000"), (7, "0.007"), (1_250, "1.250"), (61_000_001, "61000.001")] {
+            assert_eq!(Millis(Duration::from_micros(micros)).to_string(), text);
+        }
+    }
 
     #[test]
     fn takes_off_what_connection_names_and_nothing_else() {

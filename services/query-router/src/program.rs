@@ -82,6 +82,7 @@ impl Program for QueryRouter {
         let drain = settings.drain.clone();
         let shared = Arc::new(Shared {
             flights: InFlight::new(settings.limits.requests_max),
+            messages: InFlight::new(settings.limits.requests_max),
             observe: Observe::new(&metrics),
             settings,
             auth,

@@ -19,6 +19,7 @@ use std::future::Future;
 
 use bytes::Bytes;
 use layer_proto::router::v1::query_router_service_server::QueryRouterServiceServer;
+use tonic::metadata::MetadataMap;
 
 pub use service::QueryRouterFront;
 
@@ -32,6 +33,11 @@ pub trait WireCall: Clone + Send + Sync + 'static {
     /// Serves `request` as if it had come over HTTP. The target has a path and a query string, no scheme or authority;
     /// the extensions are those of the gRPC request. Failures are answers too.
     fn call(&self, request: http::Request<Bytes>) -> impl Future<Output = http::Response<Bytes>> + Send;
+}
+
+/// Layer's own answer to a call that was not even read, as that call's status.
+pub fn refused(answer: &http::Response<Bytes>) -> tonic::Status {
+    errors::from_answer(answer.status(), answer.headers(), answer.body(), MetadataMap::new())
 }
 
 /// The tonic service over a core. The caller may change its message limits.
