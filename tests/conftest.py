@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from harness import conformance, process
 
 ASKING = ("conformance", "grpc")

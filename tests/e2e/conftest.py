@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from harness.origin import FakeOrigin
 from harness.programs import Program, start_mesh, start_router, start_stand_in
 
