@@ -31,7 +31,7 @@ demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogu
 	@scripts/demo "$(CARGO_TARGET_DIR)/release/layer" "$(CACHE)/demo-venv/bin/python" "$(DEMO_DIR)" $(DEMO_ARGS)
 
 .PHONY: test
-test: test-rust test-processes test-sdks ## Run all tests
+test: test-rust test-fuzz test-processes test-sdks ## Run all tests
 
 .PHONY: test-rust
 test-rust: ## Units and services
@@ -75,10 +75,15 @@ soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes o
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
 
 .PHONY: fuzz
-fuzz: ## Fuzz the body rewriters for FUZZ_SECONDS each (needs a nightly toolchain)
-	cargo install --locked --root "$(TOOLS)" cargo-fuzz
+fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz the body rewriters for FUZZ_SECONDS each (needs a nightly toolchain)
 	for target in write_rewriter query_rewriter strip; do \
-		PATH="$(TOOLS)/bin:$$PATH" cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); done
+		PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_DIR="$(CACHE)/fuzz-target" \
+		cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0; done
+
+.PHONY: test-fuzz
+test-fuzz: ## A short fuzz run, where there is a nightly toolchain (the property tests run everywhere)
+	@if cargo +nightly --version >/dev/null 2>&1; then $(MAKE) fuzz FUZZ_SECONDS=10; \
+	else echo "no nightly toolchain: not fuzzed here; the property tests of layer-wire ran"; fi
 
 .PHONY: down
 down: ## Stop the demo's mesh
@@ -88,6 +93,9 @@ down: ## Stop the demo's mesh
 clean: ## Stop the demo's mesh and remove its data and all build output
 	-@test ! -x "$(CARGO_TARGET_DIR)/release/layer" || "$(CARGO_TARGET_DIR)/release/layer" down --data-dir "$(DEMO_DIR)" 2>/dev/null
 	rm -rf "$(CACHE)"
+
+$(TOOLS)/bin/cargo-fuzz:
+	cargo install --quiet --locked --root "$(TOOLS)" cargo-fuzz
 
 $(TOOLS)/buf:
 	GOBIN="$(TOOLS)" go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)

@@ -14,7 +14,8 @@ const ROW: &[u8] = b"{[{[{";
 /// Returns the same `Bytes` if there is none, or if the body is no JSON document.
 #[must_use]
 pub fn strip_reserved_rows(body: Bytes) -> Bytes {
-    let named = memchr::memmem::find(&body, RESERVED_PREFIX.as_bytes()).is_some();
+    // A key may be spelled with escapes too.
+    let named = [RESERVED_PREFIX, "\\u"].iter().any(|text| memchr::memmem::find(&body, text.as_bytes()).is_some());
     let text = std::str::from_utf8(&body).ok().filter(|_| named);
     if text.is_none_or(|text| serde_json::from_str::<&RawValue>(text).is_err()) {
         return body;
@@ -147,6 +148,7 @@ mod tests {
             (r#"[{"_hevlayer_a":[1,{"b":2}],"_hevlayer_b":{},"id":1},{"id":2}]"#, r#"[{"id":1},{"id":2}]"#),
             (r#"[{"a":1,"_hevlayer_a":1,"b":"_hevlayer_c"}]"#, r#"[{"a":1,"b":"_hevlayer_c"}]"#),
             (r#"[{"v":{"_hevlayer_dim":1.0},"_hevlayer_a":0}]"#, r#"[{"v":{"_hevlayer_dim":1.0}}]"#),
+            (r#"[{"\u005fhevlayer_a":1,"id":2}]"#, r#"[{"id":2}]"#),
             (r#"[{"a":"\"_hevlayer_","b":"\\"}]"#, r#"[{"a":"\"_hevlayer_","b":"\\"}]"#),
         ] {
             assert_eq!(stripped(rows), expected, "{rows}");
