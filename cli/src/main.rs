@@ -19,9 +19,11 @@ use arguments::{Arguments, Verb};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    match run(Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.tell(),
+    match Arguments::try_parse().map(run) {
+        // Wrong use ends with 64 everywhere, also where clap finds it.
+        Err(error) => layer_service::program::refuse(&error.into()),
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(failure)) => failure.tell(),
     }
 }
 
