@@ -7,12 +7,11 @@ use http::{
     uri::{PathAndQuery, Uri},
 };
 use http_body_util::{BodyExt, Limited};
-use layer_origin::OriginBody;
 use layer_wire::{RESERVED_PREFIX, strip_reserved_metadata, strip_reserved_rows, strip_reserved_schema};
 use serde_json::{Map, Value, json};
 
 use crate::{
-    body::{BoxError, RequestBody, Source},
+    body::{BoxError, Source, Watched},
     core::Relayable,
     refusal::Refusal,
 };
@@ -22,24 +21,33 @@ const SCHEMA_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Recall answers hold rows only when asked for their ground truth: a debugging call, of a few rows by default.
 const RECALL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-type FromOrigin = Response<OriginBody<RequestBody>>;
-
-/// Hides reserved attributes in a schema.
-pub async fn schema(answer: FromOrigin) -> Result<Response<Relayable>, Refusal> {
-    edit(answer, SCHEMA_BYTES_MAX, strip_reserved_schema).await
+/// What Layer changes in an answer.
+#[derive(Debug, Clone, Copy)]
+pub enum Change {
+    /// A schema loses its reserved attributes.
+    Schema,
+    /// Metadata lose theirs, and gain the block `layer` where it was asked for.
+    Metadata {
+        /// It was asked for.
+        include: bool,
+    },
+    /// The rows of a recall lose theirs.
+    Recall,
 }
 
-/// Hides reserved attributes in metadata; `include` adds the block `layer`.
-pub async fn metadata(answer: FromOrigin, include: bool) -> Result<Response<Relayable>, Refusal> {
-    match include {
-        true => edit(answer, SCHEMA_BYTES_MAX, with_layer_block).await,
-        false => edit(answer, SCHEMA_BYTES_MAX, strip_reserved_metadata).await,
+impl Change {
+    fn bytes_max(self) -> usize {
+        if matches!(self, Self::Recall) { RECALL_BYTES_MAX } else { SCHEMA_BYTES_MAX }
     }
-}
 
-/// Hides reserved attributes in the rows of a recall answer.
-pub async fn recall(answer: FromOrigin) -> Result<Response<Relayable>, Refusal> {
-    edit(answer, RECALL_BYTES_MAX, strip_reserved_rows).await
+    fn apply(self, body: Bytes) -> Bytes {
+        match self {
+            Self::Schema => strip_reserved_schema(body),
+            Self::Metadata { include: false } => strip_reserved_metadata(body),
+            Self::Metadata { include: true } => with_layer_block(body),
+            Self::Recall => strip_reserved_rows(body),
+        }
+    }
 }
 
 /// Takes `include=layer` off a request's query: it is Layer's word, not the origin's.
@@ -60,18 +68,14 @@ pub fn take_include(mut request: Request<Source>) -> (Request<Source>, bool) {
 }
 
 /// Reads a good answer whole and changes it; any other is relayed as it streams.
-async fn edit(
-    answer: FromOrigin,
-    bytes_max: usize,
-    change: fn(Bytes) -> Bytes,
-) -> Result<Response<Relayable>, Refusal> {
+pub async fn edit(answer: Response<Watched>, change: Change) -> Result<Response<Relayable>, Refusal> {
     if !answer.status().is_success() || answer.headers().contains_key(CONTENT_ENCODING) {
         return Ok(answer.map(Relayable::Origin));
     }
     let (mut head, body) = answer.into_parts();
     let unread = |error: BoxError| Refusal::Upstream(format!("the origin's answer cannot be read: {error}"));
-    let read = Limited::new(body, bytes_max).collect().await.map_err(unread)?;
-    let body = change(read.to_bytes());
+    let read = Limited::new(body, change.bytes_max()).collect().await.map_err(unread)?;
+    let body = change.apply(read.to_bytes());
     head.headers.remove(TRANSFER_ENCODING);
     if head.headers.contains_key(CONTENT_LENGTH) {
         head.headers.insert(CONTENT_LENGTH, body.len().into());

@@ -8,8 +8,8 @@ use std::{
 };
 
 use http::{
-    HeaderMap, Request, Response,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    HeaderMap, Method, Request, Response, Version,
+    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
     uri::{PathAndQuery, Uri},
 };
 use layer_origin::{Client, OriginBody};
@@ -18,7 +18,7 @@ use layer_service::{
     health::Health,
     lifecycle::{Lifecycle, Stage},
     metrics::Metrics,
-    shed::InFlight,
+    shed::{InFlight, Permit},
     telemetry::{client_span, propagate, server_span},
 };
 use layer_wire::{QueryRewriter, WriteOptions, WriteRewriter};
@@ -27,7 +27,7 @@ use tracing::Instrument;
 use crate::{
     answer,
     auth::Auth,
-    body::{Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source},
+    body::{Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source, Watched},
     clock,
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
@@ -104,12 +104,17 @@ impl Core {
         };
         measured.within(span.clone());
         let mut call = Call { measured, deadline: None, internal };
-        let answered = self.serve(&route, &mut call, request).instrument(span).await;
-        match answered {
+        let (version, progress) = (request.version(), request.body().progress());
+        match self.serve(&route, &mut call, request).instrument(span).await {
             Ok(answer) => answer.finish(call.measured),
             Err(refusal) => {
                 call.measured.refused(refusal.code().0);
-                refusal.into_response()
+                let mut response = refusal.into_response();
+                if version < Version::HTTP_2 && !progress.is_received() {
+                    // What is left of the request's body cannot be told from the next request.
+                    response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
+                }
+                response
             }
         }
     }
@@ -129,22 +134,38 @@ impl Core {
     }
 
     async fn serve(&self, route: &Route<'_>, call: &mut Call, mut request: Request<Source>) -> Result<Answer, Refusal> {
-        let limits = &self.shared.settings.limits;
+        let permit = match self.admit(route, call, &mut request) {
+            Ok(permit) => permit,
+            Err(refusal) => {
+                request.body_mut().discard().await;
+                return Err(refusal);
+            }
+        };
+        headers::strip_request(request.headers_mut());
+        let relayed = self.relay(route, call, request).await?;
+        Ok(Answer { relayed, permit })
+    }
+
+    /// Everything that can be refused before the body is looked at.
+    fn admit(&self, route: &Route<'_>, call: &mut Call, request: &mut Request<Source>) -> Result<Permit, Refusal> {
         if self.shared.lifecycle.stage() >= Stage::Closing {
             return Err(Refusal::Draining);
         }
         let permit = self.shared.flights.enter().ok_or(Refusal::Overloaded { limit: self.shared.flights.limit() })?;
         self.shared.auth.admit(request.headers_mut())?;
+        if *route == Route::Unknown {
+            let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+            return Err(Refusal::NotFound { method, path });
+        }
         call.internal |= self.shared.auth.is_internal(request.headers());
         call.deadline = deadline(request.headers(), call.measured.started())
             .map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let limit = self.shared.settings.limits.body_bytes;
         let declared = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > limits.body_bytes) {
-            return Err(Refusal::TooLarge { limit: limits.body_bytes });
+        match declared {
+            Some(length) if length > limit => Err(Refusal::TooLarge { limit }),
+            _ => Ok(permit),
         }
-        headers::strip_request(request.headers_mut());
-        let relayed = self.relay(route, call, request).await?;
-        Ok(Answer { relayed, permit, stall: Duration::from_millis(self.shared.settings.origin.body_stall_timeout_ms) })
     }
 
     /// Calls of a kind that is rare are boxed: every request's future is as large as the largest of its branches.
@@ -155,10 +176,6 @@ impl Core {
         request: Request<Source>,
     ) -> Result<Response<Relayable>, Refusal> {
         match route {
-            Route::Unknown => {
-                let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
-                Err(Refusal::NotFound { method, path })
-            }
             Route::Write(_) => self.write(call, request).await,
             Route::Query(_) | Route::Explain(_) => self.query(call, request).await,
             Route::QueryAlias(_) => self.query(call, with_path(request, |path| path.replacen("/v1/", "/v2/", 1))).await,
@@ -175,7 +192,8 @@ impl Core {
 
     async fn write(&self, call: &mut Call, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
         let options = WriteOptions { upserted_at_ms: clock::epoch_ms(), allow_reserved: call.internal };
-        let (request, seen, progress) = self.rewrite(request, Rewriter::Write(WriteRewriter::new(options))).await?;
+        let (request, seen, progress) =
+            self.rewrite(call, request, Rewriter::Write(WriteRewriter::new(options))).await?;
         let answer = self.send(call, request, &progress).await?;
         if let Some(Rewritten::Write(seen)) = seen {
             call.measured.wrote(&seen);
@@ -184,7 +202,7 @@ impl Core {
     }
 
     async fn query(&self, call: &mut Call, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
-        let (request, seen, progress) = self.rewrite(request, Rewriter::Query(QueryRewriter::new())).await?;
+        let (request, seen, progress) = self.rewrite(call, request, Rewriter::Query(QueryRewriter::new())).await?;
         let answer = self.send(call, request, &progress).await?;
         if let Some(Rewritten::Query(seen)) = seen {
             call.measured.queried(&seen);
@@ -195,6 +213,7 @@ impl Core {
     /// Reads a body ahead up to the bound, with Layer's changes.
     async fn rewrite(
         &self,
+        call: &Call,
         request: Request<Source>,
         rewriter: Rewriter,
     ) -> Result<(Request<RequestBody>, Option<Rewritten>, Arc<Progress>), Refusal> {
@@ -210,7 +229,7 @@ impl Core {
         head.headers.remove(CONTENT_LENGTH);
         let progress = source.progress();
         let mut body = Box::new(Rewriting::new(source, rewriter));
-        let seen = body.read_ahead(self.shared.settings.write.read_ahead_bytes).await?;
+        let seen = within(call.deadline, body.read_ahead(self.shared.settings.write.read_ahead_bytes)).await??;
         Ok((Request::from_parts(head, RequestBody::Rewriting(body)), seen, progress))
     }
 
@@ -221,21 +240,24 @@ impl Core {
         call: &mut Call,
         request: Request<Source>,
     ) -> Result<Response<Relayable>, Refusal> {
+        let is_head = *request.method() == Method::HEAD;
         let (request, include) = answer::take_include(request);
-        let answer = self.whole_answer(call, request).await?;
-        match route {
-            Route::Schema(_) => answer::schema(answer).await,
-            Route::Recall(_) => answer::recall(answer).await,
-            _ => answer::metadata(answer, include).await,
+        let mut answer = self.whole_answer(call, request).await?;
+        if is_head {
+            // Of the body that Layer would have made.
+            answer.headers_mut().remove(CONTENT_LENGTH);
+            return Ok(answer.map(Relayable::Origin));
         }
+        let change = match route {
+            Route::Schema(_) => answer::Change::Schema,
+            Route::Recall(_) => answer::Change::Recall,
+            _ => answer::Change::Metadata { include },
+        };
+        within(call.deadline, answer::edit(answer, change)).await?
     }
 
     /// Relays a call whose answer Layer must read: it may come uncompressed only.
-    async fn whole_answer(
-        &self,
-        call: &mut Call,
-        mut request: Request<Source>,
-    ) -> Result<Response<OriginBody<RequestBody>>, Refusal> {
+    async fn whole_answer(&self, call: &mut Call, mut request: Request<Source>) -> Result<Response<Watched>, Refusal> {
         request.headers_mut().insert(ACCEPT_ENCODING, http::HeaderValue::from_static("identity"));
         let progress = request.body().progress();
         self.send(call, request.map(RequestBody::Direct), &progress).await
@@ -247,7 +269,7 @@ impl Core {
         call: &mut Call,
         mut request: Request<RequestBody>,
         progress: &Progress,
-    ) -> Result<Response<OriginBody<RequestBody>>, Refusal> {
+    ) -> Result<Response<Watched>, Refusal> {
         if let Some(deadline) = call.deadline {
             if deadline <= Instant::now() {
                 return Err(Refusal::Timeout);
@@ -287,14 +309,15 @@ impl Core {
     }
 
     /// Makes the origin's head the router's.
-    fn marked(&self, call: &Call, mut answer: Response<OriginBody<RequestBody>>) -> Response<OriginBody<RequestBody>> {
+    fn marked(&self, call: &Call, mut answer: Response<OriginBody<RequestBody>>) -> Response<Watched> {
         let target = self.client.target();
         let headers = answer.headers_mut();
         headers::strip_hop_by_hop(headers);
         headers::served_by_origin(headers);
         headers::localize(headers, target);
         headers::timing(headers, call.measured.started(), call.measured.asked_at());
-        answer
+        let stall = Duration::from_millis(self.shared.settings.origin.body_stall_timeout_ms);
+        answer.map(|body| Watched::new(body, stall))
     }
 }
 
@@ -305,29 +328,37 @@ fn json((status, body): (http::StatusCode, String)) -> (http::StatusCode, &'stat
 /// An answer that is ready to be relayed.
 struct Answer {
     relayed: Response<Relayable>,
-    permit: layer_service::shed::Permit,
-    stall: Duration,
+    permit: Permit,
 }
 
 /// What can be relayed as an answer's body.
 pub enum Relayable {
     /// The origin's, as it streams.
-    Origin(OriginBody<RequestBody>),
+    Origin(Watched),
     /// The origin's, with Layer's changes.
     Whole(bytes::Bytes),
 }
 
 impl Answer {
     fn finish(self, measured: Measured) -> Response<ResponseBody> {
-        let Self { relayed, permit, stall } = self;
+        let Self { relayed, permit } = self;
         relayed.map(|body| match body {
-            Relayable::Origin(body) => ResponseBody::Relayed(Box::new(Relayed::new(body, stall, (permit, measured)))),
+            Relayable::Origin(body) => ResponseBody::Relayed(Box::new(Relayed::new(body, (permit, measured)))),
             Relayable::Whole(bytes) => ResponseBody::whole(bytes),
         })
     }
 }
 
-/// Waits for `answer`: until the caller's deadline, or else for `patience` once the body was sent. `None`: out of time.
+/// Waits for `work` until the caller's deadline, if there is one.
+async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Refusal> {
+    match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.map_err(|_| Refusal::Timeout),
+        None => Ok(work.await),
+    }
+}
+
+/// Waits for `answer`: until the caller's deadline, or else for `patience` after the body last moved. `None`: out of
+/// time.
 async fn in_time<T>(
     deadline: Option<Instant>,
     patience: Duration,
@@ -336,11 +367,11 @@ async fn in_time<T>(
 ) -> Option<T> {
     loop {
         let until = deadline.unwrap_or_else(|| Instant::now() + patience);
-        let sending = !progress.is_sent();
+        let (sending, pieces) = (!progress.is_sent(), progress.pieces());
         match tokio::time::timeout_at(until.into(), answer.as_mut()).await {
             Ok(answer) => return Some(answer),
-            // A large body may take longer than an answer; that it moves at all is the body's own business.
-            Err(_) if deadline.is_none() && sending => {}
+            // A large body may take longer than an answer, as long as it moves.
+            Err(_) if deadline.is_none() && sending && (progress.is_sent() || progress.pieces() > pieces) => {}
             Err(_) => return None,
         }
     }

@@ -62,7 +62,7 @@ pub enum Refusal {
     #[error("{0}")]
     Upstream(String),
     /// The time ran out; whether the origin acted is unknown.
-    #[error("the origin did not answer in time; a write may still have been applied")]
+    #[error("the time ran out before the origin answered; a write may still have been applied")]
     Timeout,
     /// The process is stopping.
     #[error("this router is stopping")]
@@ -102,8 +102,7 @@ impl Refusal {
             Self::Overloaded { .. } | Self::Saturated(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
-            // What is left of the request cannot be told from the next one.
-            Self::Draining | Self::TooLarge { .. } | Self::Stalled { .. } => {
+            Self::Draining => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
             _ => {}

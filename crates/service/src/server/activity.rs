@@ -16,7 +16,18 @@ use std::{
 
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Sleep, sleep},
+};
+
+/// How an HTTP/2 connection begins (RFC 9113, section 3.4).
+const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2";
+/// How much of a refused body is read away before its connection is closed. Closing with bytes unread resets the
+/// connection, and the peer would lose the refusal itself.
+const LINGER_BYTES: usize = 16 * 1024 * 1024;
+/// How long that may take.
+const LINGER: Duration = Duration::from_secs(2);
 
 /// Shared by a connection's socket, its requests and its task.
 #[derive(Debug)]
@@ -26,8 +37,12 @@ pub(super) struct Activity {
     head_since: AtomicU64,
     /// When the last answer was finished, in microseconds after `opened`.
     idle_since: AtomicU64,
+    /// Since when the peer has taken no byte of what waits for it, in microseconds after `opened` plus one; 0: it takes.
+    stuck_since: AtomicU64,
     in_flight: AtomicUsize,
     multiplexed: AtomicBool,
+    /// The peer may still be sending what nobody will read.
+    unread: AtomicBool,
 }
 
 impl Activity {
@@ -36,8 +51,10 @@ impl Activity {
             opened: Instant::now(),
             head_since: AtomicU64::new(0),
             idle_since: AtomicU64::new(0),
+            stuck_since: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             multiplexed: AtomicBool::new(false),
+            unread: AtomicBool::new(false),
         })
     }
 
@@ -45,10 +62,28 @@ impl Activity {
         u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn received(&self) {
+    fn received(&self, bytes: &[u8]) {
         if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
             self.head_since.store(self.now() + 1, Relaxed);
+            if bytes.starts_with(HTTP2_PREFACE) {
+                self.multiplexed.store(true, Relaxed);
+            }
         }
+    }
+
+    /// The peer took bytes, or did not.
+    fn written<T>(&self, result: &Poll<T>) {
+        let stuck = self.stuck_since.load(Relaxed) != 0;
+        match result {
+            Poll::Ready(_) if stuck => self.stuck_since.store(0, Relaxed),
+            Poll::Pending if !stuck => self.stuck_since.store(self.now() + 1, Relaxed),
+            _ => {}
+        }
+    }
+
+    /// An answer was given before the request's body was read: the peer may still be sending it.
+    pub(super) fn leaves_unread(&self) {
+        self.unread.store(true, Relaxed);
     }
 
     /// A request's head is complete; the guard marks the end of its answer.
@@ -66,6 +101,12 @@ impl Activity {
     pub(super) fn head_is_late(&self, limit: Duration) -> bool {
         let since = self.head_since.load(Relaxed);
         since != 0 && !self.multiplexed.load(Relaxed) && self.older(since - 1, limit)
+    }
+
+    /// The peer has not taken a byte of its answer for longer than `limit`.
+    pub(super) fn is_stuck(&self, limit: Duration) -> bool {
+        let since = self.stuck_since.load(Relaxed);
+        since != 0 && self.older(since - 1, limit)
     }
 
     /// No request for longer than `limit`.
@@ -122,16 +163,42 @@ impl<B: Body> Body for Tracked<B> {
     }
 }
 
-/// A socket that leaves a mark when bytes come.
+/// A socket that leaves a mark when bytes come or go.
 #[derive(Debug)]
 pub(super) struct Marked<S> {
     socket: S,
     activity: Arc<Activity>,
+    lingering: Option<Lingering>,
+}
+
+/// Reading away what the peer still sends.
+#[derive(Debug)]
+struct Lingering {
+    until: Pin<Box<Sleep>>,
+    left: usize,
 }
 
 impl<S> Marked<S> {
     pub(super) fn new(socket: S, activity: Arc<Activity>) -> Self {
-        Self { socket, activity }
+        Self { socket, activity, lingering: None }
+    }
+}
+
+impl<S: AsyncRead + Unpin> Marked<S> {
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let start = || Lingering { until: Box::pin(sleep(LINGER)), left: LINGER_BYTES };
+        let lingering = self.lingering.get_or_insert_with(start);
+        let mut scratch = [0; 4096];
+        while lingering.left > 0 && lingering.until.as_mut().poll(cx).is_pending() {
+            let mut buf = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {
+                    lingering.left = lingering.left.saturating_sub(buf.filled().len());
+                }
+                _ => break,
+            }
+        }
+        Poll::Ready(())
     }
 }
 
@@ -139,16 +206,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Marked<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
-        if buf.filled().len() > before {
-            self.activity.received();
+        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            self.activity.received(bytes);
         }
         Poll::Ready(Ok(()))
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Marked<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Marked<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, buf)
+        let written = Pin::new(&mut self.socket).poll_write(cx, buf);
+        self.activity.written(&written);
+        written
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -156,7 +225,13 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Marked<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(cx)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.socket).poll_shutdown(cx))?;
+        }
+        if self.activity.unread.load(Relaxed) {
+            ready!(self.poll_linger(cx));
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write_vectored(
@@ -164,7 +239,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Marked<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
+        let written = Pin::new(&mut self.socket).poll_write_vectored(cx, bufs);
+        self.activity.written(&written);
+        written
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -180,13 +257,13 @@ mod tests {
     fn a_half_sent_head_is_late_and_a_request_in_flight_is_neither_late_nor_idle() {
         let activity = Activity::new();
         assert!(!activity.head_is_late(Duration::ZERO));
-        activity.received();
+        activity.received(b"GET");
         std::thread::yield_now();
         while !activity.head_is_late(Duration::ZERO) {
             std::hint::spin_loop();
         }
         let guard = activity.begin(false);
-        activity.received();
+        activity.received(b"GET");
         assert!(!activity.head_is_late(Duration::ZERO) && !activity.idle_for(Duration::ZERO));
         drop(guard);
         while !activity.idle_for(Duration::ZERO) {
@@ -196,10 +273,21 @@ mod tests {
     }
 
     #[test]
+    fn a_peer_that_takes_nothing_is_stuck_until_it_does() {
+        let activity = Activity::new();
+        activity.written::<()>(&Poll::Pending);
+        while !activity.is_stuck(Duration::ZERO) {
+            std::hint::spin_loop();
+        }
+        activity.written(&Poll::Ready(()));
+        assert!(!activity.is_stuck(Duration::ZERO));
+    }
+
+    #[test]
     fn frames_between_requests_are_no_late_head_on_http2() {
         let activity = Activity::new();
         drop(activity.begin(true));
-        activity.received();
+        activity.received(b"GET");
         assert!(!activity.head_is_late(Duration::ZERO));
     }
 }

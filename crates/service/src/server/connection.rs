@@ -108,7 +108,9 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
     tokio::pin!(connection);
     let head_limit = Duration::from_millis(options.limits.head_timeout_ms);
     let idle_limit = Duration::from_millis(options.limits.idle_timeout_ms);
-    let mut looks = tokio::time::interval((head_limit.min(idle_limit) / 4).max(Duration::from_millis(10)));
+    let stall_limit = Duration::from_millis(options.limits.body_stall_timeout_ms);
+    let shortest = head_limit.min(idle_limit).min(stall_limit);
+    let mut looks = tokio::time::interval((shortest / 4).max(Duration::from_millis(10)));
     let closing = lifecycle.reached(Stage::Closing);
     tokio::pin!(closing);
     let mut closed = false;
@@ -124,6 +126,10 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
             _ = looks.tick() => {
                 if activity.head_is_late(head_limit) {
                     tracing::debug!("a request's head took too long: closing the connection");
+                    return;
+                }
+                if activity.is_stuck(stall_limit) {
+                    tracing::debug!("a caller does not take its answer: closing the connection");
                     return;
                 }
                 if activity.idle_for(idle_limit) && !closed {
@@ -170,9 +176,13 @@ impl<A: Application> hyper::service::Service<Request<Incoming>> for ConnectionSe
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let multiplexed = request.version() == Version::HTTP_2;
         let guard = self.activity.begin(multiplexed);
+        let activity = Arc::clone(&self.activity);
         let (application, peer, lifecycle) = (self.application.clone(), Arc::clone(&self.peer), self.lifecycle.clone());
         Box::pin(async move {
             let mut response = application.call(&peer, request).await;
+            if response.headers().contains_key(CONNECTION) {
+                activity.leaves_unread();
+            }
             if !multiplexed && lifecycle.is_stopping() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }

@@ -9,7 +9,7 @@ mod rewriting;
 mod source;
 mod stall;
 
-pub use relayed::Relayed;
+pub use relayed::{Relayed, Watched};
 pub use rewriting::{Rewriter, Rewriting, Rewritten};
 pub use source::{Fault, Progress, Source};
 

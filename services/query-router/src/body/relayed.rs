@@ -19,20 +19,19 @@ use crate::observe::Measured;
 pub type Held = (Permit, Measured);
 
 /// An origin's body, watched for standing still.
-pub struct Relayed {
+pub struct Watched {
     body: OriginBody<RequestBody>,
     stall: Stall,
-    _held: Held,
 }
 
-impl Relayed {
-    /// Relays `body`, which may stand still for `stall` at most.
-    pub fn new(body: OriginBody<RequestBody>, stall: Duration, held: Held) -> Self {
-        Self { body, stall: Stall::new(stall), _held: held }
+impl Watched {
+    /// Reads `body`, which may stand still for `stall` at most.
+    pub fn new(body: OriginBody<RequestBody>, stall: Duration) -> Self {
+        Self { body, stall: Stall::new(stall) }
     }
 }
 
-impl Body for Relayed {
+impl Body for Watched {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -45,6 +44,36 @@ impl Body for Relayed {
         };
         this.stall.moved();
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// An origin's body on its way to the caller.
+pub struct Relayed {
+    body: Watched,
+    _held: Held,
+}
+
+impl Relayed {
+    /// Relays `body`, and holds what its call holds until it has ended.
+    pub fn new(body: Watched, held: Held) -> Self {
+        Self { body, _held: held }
+    }
+}
+
+impl Body for Relayed {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -1,11 +1,12 @@
 //! A caller's body: bounded in size, watched for standing still, decompressed where Layer must read it.
 
 use std::{
+    future::poll_fn,
     io,
     pin::Pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll, ready},
     time::Duration,
@@ -25,6 +26,10 @@ use crate::refusal::Refusal;
 
 /// Pieces in which a compressed body comes out.
 const DECODED_PIECE_BYTES: usize = 32 * 1024;
+
+/// How much of a refused body is worth reading to keep its connection, and how long.
+const DISCARD_BYTES_MAX: u64 = 64 * 1024;
+const DISCARD_TIMEOUT: Duration = Duration::from_millis(100);
 
 /// Why a caller's body could not be relayed.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -63,11 +68,23 @@ impl From<Fault> for Refusal {
 /// What became of a request's body, for the task that waits for the answer to it.
 #[derive(Debug, Default)]
 pub struct Progress {
+    received: AtomicBool,
     sent: AtomicBool,
+    pieces: AtomicUsize,
     fault: OnceLock<Fault>,
 }
 
 impl Progress {
+    /// The whole body has come from the caller.
+    pub fn is_received(&self) -> bool {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// How many pieces have come: it moves while that grows.
+    pub fn pieces(&self) -> usize {
+        self.pieces.load(Ordering::Relaxed)
+    }
+
     /// The whole body has been handed to the connection.
     pub fn is_sent(&self) -> bool {
         self.sent.load(Ordering::Relaxed)
@@ -120,11 +137,8 @@ impl Source {
     }
 
     fn new(kind: Kind, limit: u64, stall: Duration, ended: bool) -> Self {
-        let source = Self { kind, left: limit, limit, stall: Stall::new(stall), ended, progress: Arc::default() };
-        if ended {
-            source.progress.sent();
-        }
-        source
+        let progress = Arc::new(Progress { received: ended.into(), sent: ended.into(), ..Progress::default() });
+        Self { kind, left: limit, limit, stall: Stall::new(stall), ended, progress }
     }
 
     /// The same body, decompressed; the limit then counts what comes out.
@@ -159,7 +173,7 @@ impl Source {
         self.stall.moved();
         Poll::Ready(match next {
             None => {
-                self.ended = true;
+                self.end();
                 None
             }
             Some(Err(fault)) => Some(Err(self.fault(fault))),
@@ -171,11 +185,35 @@ impl Source {
         match self.left.checked_sub(piece.len() as u64) {
             Some(left) => {
                 self.left = left;
-                self.ended = matches!(&self.kind, Kind::Incoming(incoming) if incoming.is_end_stream());
+                self.progress.pieces.fetch_add(1, Ordering::Relaxed);
+                if matches!(&self.kind, Kind::Incoming(incoming) if incoming.is_end_stream()) {
+                    self.end();
+                }
                 Ok(piece)
             }
             None => Err(self.fault(Fault::TooLarge { limit: self.limit })),
         }
+    }
+
+    fn end(&mut self) {
+        self.ended = true;
+        self.progress.received.store(true, Ordering::Relaxed);
+    }
+
+    /// Reads away a small body that is on its way, so that its connection can take the next request. Whether it came to
+    /// its end, [`Progress::is_received`] tells.
+    pub async fn discard(&mut self) {
+        let all = poll_fn(|cx| {
+            while self.limit - self.left < DISCARD_BYTES_MAX {
+                match ready!(self.poll_piece(cx)) {
+                    Some(Ok(_)) => {}
+                    _ => break,
+                }
+            }
+            Poll::Ready(())
+        });
+        // Too slow is no fault: the connection is closed then.
+        let _ = tokio::time::timeout(DISCARD_TIMEOUT, all).await;
     }
 
     fn fault(&mut self, fault: Fault) -> Fault {

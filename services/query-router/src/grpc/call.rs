@@ -124,7 +124,7 @@ impl Answer {
 }
 
 /// What callers learn beside the answer: who made it, how long it took, and the trace.
-fn answer_metadata(headers: &HeaderMap) -> MetadataMap {
+pub(super) fn answer_metadata(headers: &HeaderMap) -> MetadataMap {
     let told = |name: &str| name.starts_with("x-layer-") || matches!(name, "server-timing" | "traceparent");
     let mut metadata = HeaderMap::new();
     for (name, value) in headers.iter().filter(|(name, _)| told(name.as_str())) {

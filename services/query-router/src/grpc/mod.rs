@@ -19,7 +19,6 @@ use std::future::Future;
 
 use bytes::Bytes;
 use layer_proto::router::v1::query_router_service_server::QueryRouterServiceServer;
-use tonic::metadata::MetadataMap;
 
 pub use service::QueryRouterFront;
 
@@ -37,7 +36,8 @@ pub trait WireCall: Clone + Send + Sync + 'static {
 
 /// Layer's own answer to a call that was not even read, as that call's status.
 pub fn refused(answer: &http::Response<Bytes>) -> tonic::Status {
-    errors::from_answer(answer.status(), answer.headers(), answer.body(), MetadataMap::new())
+    let metadata = call::answer_metadata(answer.headers());
+    errors::from_answer(answer.status(), answer.headers(), answer.body(), metadata)
 }
 
 /// The tonic service over a core. The caller may change its message limits.
