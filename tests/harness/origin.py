@@ -105,6 +105,10 @@ def ok(exchange: Exchange) -> None:
     exchange.reply_json({"status": "OK"})
 
 
+def nothing_here(exchange: Exchange) -> None:
+    exchange.reply("404 Not Found")
+
+
 def stalled(exchange: Exchange) -> None:
     """Reads the body and never answers."""
     exchange.read_body()
@@ -117,6 +121,8 @@ class FakeOrigin:
 
     def __init__(self, port: int = 0) -> None:
         self.script: Script = ok
+        self.health: Script = nothing_here
+        """Answers the router's own question at its start, which is not recorded."""
         self.requests: list[Request] = []
         self.connections = 0
         self.released = threading.Event()
@@ -161,9 +167,8 @@ class FakeOrigin:
         request.connection = number
         exchange = Exchange(self, stream, request)
         if request.target == "/health":
-            # The router's own question at its start; it is no part of any test.
-            exchange.reply("404 Not Found")
-            return True
+            self.health(exchange)
+            return exchange.keep_alive
         with self._lock:
             self.requests.append(request)
         self.script(exchange)
@@ -178,7 +183,7 @@ class FakeOrigin:
         """As new: no requests, no script, nobody stalled."""
         self.released.set()
         self.requests = []
-        self.script = ok
+        self.script, self.health = ok, nothing_here
         self.released = threading.Event()
 
     def cut(self) -> None:
