@@ -71,8 +71,17 @@ impl Lifecycle {
         let _ = watched.wait_for(|now| *now >= stage).await;
     }
 
-    /// Leads a service from its stop signal to its end. `idle` resolves when nothing is in flight any more.
+    /// Leads a service from its stop signal to its end. `idle` resolves when nothing is in flight any more. Being cut
+    /// meanwhile, by a second signal, ends every wait.
     pub async fn stop(&self, drain: &DrainSettings, idle: impl Future<Output = ()>) {
+        tokio::select! {
+            () = self.drain(drain, idle) => {}
+            () = self.reached(Stage::Cut) => tracing::warn!("cut while draining"),
+        }
+        self.advance(Stage::Cut);
+    }
+
+    async fn drain(&self, drain: &DrainSettings, idle: impl Future<Output = ()>) {
         self.advance(Stage::Noticing);
         tokio::time::sleep(Duration::from_millis(drain.notice_ms)).await;
         self.advance(Stage::Draining);
@@ -83,7 +92,6 @@ impl Lifecycle {
         if linger.is_err() && tokio::time::timeout(limit, &mut idle).await.is_err() {
             tracing::warn!(timeout_ms = drain.timeout_ms, "drain timed out; cutting the requests that are left");
         }
-        self.advance(Stage::Cut);
     }
 }
 
@@ -114,6 +122,15 @@ mod tests {
         life.advance(Stage::Serving);
         assert_eq!(life.stage(), Stage::Draining);
         life.reached(Stage::Serving).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn being_cut_ends_every_wait() {
+        let life = Lifecycle::default();
+        let drain = DrainSettings { notice_ms: 3_600_000, linger_ms: 0, timeout_ms: 0 };
+        let began = tokio::time::Instant::now();
+        tokio::join!(life.stop(&drain, std::future::pending()), async { life.advance(Stage::Cut) });
+        assert!(began.elapsed() < Duration::from_secs(1));
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use std::{
 
 use http::{
     HeaderMap, Method, Request, Response, Version,
-    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     uri::{PathAndQuery, Uri},
 };
 use layer_origin::{Client, OriginBody};
@@ -137,7 +137,10 @@ impl Core {
         let permit = match self.admit(route, call, &mut request) {
             Ok(permit) => permit,
             Err(refusal) => {
-                request.body_mut().discard().await;
+                // Who waits for a 100 before sending has sent nothing yet; reading would ask for it.
+                if !request.headers().contains_key(EXPECT) {
+                    request.body_mut().discard().await;
+                }
                 return Err(refusal);
             }
         };

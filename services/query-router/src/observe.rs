@@ -68,6 +68,13 @@ const REQUESTS: Metric = Metric {
     help: "Answers by route, by who made them (origin, layer) and by HTTP status.",
 };
 
+const BROKEN: Metric = Metric {
+    name: "layer_answers_broken_total",
+    kind: Kind::Counter,
+    labels: &["route"],
+    help: "Answers that broke off after their head: the origin stood still or went away mid-body, or the caller left.",
+};
+
 /// Every metric of the router, for the inventory.
 pub const METRICS: &[&Metric] = &[
     &QUERY_DURATION,
@@ -84,6 +91,7 @@ pub const METRICS: &[&Metric] = &[
     &LIST_DURATION,
     &TPUF_IN_FLIGHT,
     &REQUESTS,
+    &BROKEN,
 ];
 
 /// How a call ended.
@@ -176,6 +184,7 @@ pub struct Observe {
     legs: HistogramVec,
     in_flight: IntGauge,
     requests: IntCounterVec,
+    broken: IntCounterVec,
     namespaces: Bounded<NamespaceSeries>,
 }
 
@@ -198,6 +207,7 @@ impl Observe {
             legs: metrics.histogram(&MULTI_QUERY_LEGS),
             in_flight: metrics.gauge(&TPUF_IN_FLIGHT).with_label_values::<&str>(&[]),
             requests: metrics.counter(&REQUESTS),
+            broken: metrics.counter(&BROKEN),
             namespaces: Bounded::new(LABEL_VALUES_MAX, NamespaceSeries::new(OTHER), |_, name| {
                 NamespaceSeries::new(name)
             }),
@@ -293,6 +303,11 @@ impl Measured {
         self.code = code.as_u16();
         self.status = if code == http::StatusCode::GATEWAY_TIMEOUT { Status::Timeout } else { Status::LayerError };
         self.count("layer");
+    }
+
+    /// The answer's head was relayed, but not its body to the end.
+    pub fn broke(&self) {
+        self.observe.broken.with_label_values(&[self.route]).inc();
     }
 
     /// A write was read whole.

@@ -79,7 +79,8 @@ fn command(sources: &Sources<'_>, leaves: &[Leaf]) -> Command {
         .arg(print.help("Print the settings in force as TOML, secrets redacted, and exit"));
     for leaf in leaves {
         let help = format!("{} [env: {}] [default: {}]", leaf.help, leaf.variable(), leaf.default);
-        let arg = Arg::new(leaf.path.clone()).long(leaf.flag()).value_name("VALUE").help(help);
+        let arg =
+            Arg::new(leaf.path.clone()).long(leaf.flag()).value_name("VALUE").help(help).allow_negative_numbers(true);
         // A negative number is refused as the setting's value then, not as a flag of that name.
         command = command.arg(arg.allow_negative_numbers(true));
     }

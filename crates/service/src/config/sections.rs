@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use rustls_pki_types::DnsName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,8 +16,11 @@ pub struct ListenSettings {
     pub address: String,
     /// Worker threads; each runs its share of the connections and its own pool to the origin. 0: one per core.
     pub workers: usize,
-    /// Open connections at the most; further ones are closed at once and counted.
+    /// Open connections at the most; further ones are closed at once.
     pub connections_max: usize,
+    /// HTTP/2 connections are told to go after about this time, in milliseconds, so that clients spread over new replicas;
+    /// requests in flight finish. 0: never.
+    pub connection_age_ms: u64,
     /// Share the port with another process (SO_REUSEPORT), for a restart without a gap on one machine.
     pub reuse_port: bool,
 }
@@ -25,7 +29,14 @@ impl ListenSettings {
     /// Loopback: reachable from elsewhere only when someone says so.
     pub fn on_port(port: u16) -> Self {
         // 10,000 connections cost about 100 MB of socket and task memory: beyond, a load balancer should spread them.
-        Self { address: format!("127.0.0.1:{port}"), workers: 0, connections_max: 10_000, reuse_port: false }
+        Self {
+            address: format!("127.0.0.1:{port}"),
+            workers: 0,
+            connections_max: 10_000,
+            // Clients find new replicas within minutes, and reconnecting every ten of them costs nothing.
+            connection_age_ms: 600_000,
+            reuse_port: false,
+        }
     }
 }
 
@@ -217,7 +228,18 @@ impl TlsSettings {
             (_, _, None) if !self.internal_names.is_empty() => {
                 invalid("tls.internal_names", "needs tls.client_ca_file")
             }
-            _ => Ok(()),
+            _ => self.validate_names(),
+        }
+    }
+
+    fn validate_names(&self) -> Result<(), ConfigError> {
+        let wrong = |name: &&String| DnsName::try_from(name.as_str()).is_err();
+        match self.internal_names.iter().find(wrong) {
+            None => Ok(()),
+            Some(name) => {
+                let reason = format!("`{name}` is no DNS name that a certificate can carry");
+                Err(ConfigError::invalid("tls.internal_names", reason))
+            }
         }
     }
 }

@@ -109,6 +109,13 @@ impl Activity {
         since != 0 && self.older(since - 1, limit)
     }
 
+    /// It speaks HTTP/2 and is older than `limit`, give or take a tenth: connections that were opened together, after a
+    /// restart, must not end together.
+    pub(super) fn is_old(&self, limit: Duration, jitter: u32) -> bool {
+        let spread = limit / 5 * (jitter % 100) / 100;
+        self.multiplexed.load(Relaxed) && self.opened.elapsed() > limit - limit / 10 + spread
+    }
+
     /// No request for longer than `limit`.
     pub(super) fn idle_for(&self, limit: Duration) -> bool {
         self.in_flight.load(Relaxed) == 0 && self.older(self.idle_since.load(Relaxed), limit)
@@ -281,6 +288,17 @@ mod tests {
         }
         activity.written(&Poll::Ready(()));
         assert!(!activity.is_stuck(Duration::ZERO));
+    }
+
+    #[test]
+    fn only_http2_grows_old_and_not_all_at_once() {
+        let activity = Activity::new();
+        assert!(!activity.is_old(Duration::ZERO, 0));
+        drop(activity.begin(true));
+        while !activity.is_old(Duration::ZERO, 0) {
+            std::hint::spin_loop();
+        }
+        assert!(!activity.is_old(Duration::from_secs(3600), 99));
     }
 
     #[test]

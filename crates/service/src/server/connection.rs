@@ -8,7 +8,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
@@ -44,6 +44,9 @@ const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
 /// HTTP/2 pings find peers that are gone.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a peer may take to close its side when told to go.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// Counts open connections.
 #[derive(Debug, Clone)]
@@ -96,6 +99,7 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
     lifecycle: Lifecycle,
 ) {
     let activity = Activity::new();
+    let peer_port = peer.address.port();
     let io = TokioIo::new(Marked::new(stream, Arc::clone(&activity)));
     let service = ConnectionService {
         application,
@@ -109,11 +113,14 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
     let head_limit = Duration::from_millis(options.limits.head_timeout_ms);
     let idle_limit = Duration::from_millis(options.limits.idle_timeout_ms);
     let stall_limit = Duration::from_millis(options.limits.body_stall_timeout_ms);
+    let age_limit = Duration::from_millis(options.listen.connection_age_ms);
+    // The peer's port is as good as chance here.
+    let (aging, jitter) = (options.listen.connection_age_ms > 0, u32::from(peer_port));
     let shortest = head_limit.min(idle_limit).min(stall_limit);
     let mut looks = tokio::time::interval((shortest / 4).max(Duration::from_millis(10)));
     let closing = lifecycle.reached(Stage::Closing);
     tokio::pin!(closing);
-    let mut closed = false;
+    let mut closed: Option<Instant> = None;
     loop {
         tokio::select! {
             biased;
@@ -132,13 +139,18 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
                     tracing::debug!("a caller does not take its answer: closing the connection");
                     return;
                 }
-                if activity.idle_for(idle_limit) && !closed {
-                    closed = true;
-                    connection.as_mut().graceful_shutdown();
+                match closed {
+                    None if activity.idle_for(idle_limit) || (aging && activity.is_old(age_limit, jitter)) => {
+                        closed = Some(Instant::now());
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    // The peer was told, and does not close its side.
+                    Some(told) if told.elapsed() > CLOSE_GRACE && activity.idle_for(CLOSE_GRACE) => return,
+                    _ => {}
                 }
             }
-            () = &mut closing, if !closed => {
-                closed = true;
+            () = &mut closing, if closed.is_none() => {
+                closed = Some(Instant::now());
                 connection.as_mut().graceful_shutdown();
             }
         }

@@ -58,13 +58,15 @@ impl Body for Watched {
 /// An origin's body on its way to the caller.
 pub struct Relayed {
     body: Watched,
-    _held: Held,
+    held: Held,
+    ended: bool,
 }
 
 impl Relayed {
     /// Relays `body`, and holds what its call holds until it has ended.
     pub fn new(body: Watched, held: Held) -> Self {
-        Self { body, _held: held }
+        let ended = body.is_end_stream();
+        Self { body, held, ended }
     }
 }
 
@@ -73,7 +75,10 @@ impl Body for Relayed {
     type Error = BoxError;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+        let this = self.get_mut();
+        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        this.ended = frame.is_none() || this.body.is_end_stream();
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -82,5 +87,13 @@ impl Body for Relayed {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for Relayed {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.held.1.broke();
+        }
     }
 }

@@ -73,6 +73,7 @@ fn wrong_values_name_the_setting_and_what_it_accepts() {
     assert!(refused.contains("limits.body_bytes") && refused.contains("whole number"), "{refused}");
     let refused = refusal(&[], &["--log-format", "xml"]);
     assert!(refused.contains("log.format") && refused.contains("text, json"), "{refused}");
+    assert!(refusal(&[], &["--limits-requests-max", "-1"]).contains("limits.requests_max"));
     assert!(refusal(&[], &["--limits-requests-max", "0"]).contains("limits.requests_max"));
     assert!(refusal(&[], &["--config", "/nonexistent/layer.toml"]).contains("/nonexistent/layer.toml"));
 }
