@@ -157,9 +157,9 @@ class FakeOrigin:
                 while self._exchange(stream, number):
                     pass
         finally:
+            sock.close()
             with self._lock:
                 self._open.discard(sock)
-            sock.close()
 
     def _exchange(self, stream: Stream, number: int) -> bool:
         came = read_head(stream)
@@ -178,6 +178,11 @@ class FakeOrigin:
         """The last request, waiting for one."""
         until(lambda: self.requests, "the origin is asked", within_s)
         return self.requests[-1]
+
+    def open_connections(self) -> int:
+        """How many are open now."""
+        with self._lock:
+            return len(self._open)
 
     def reset(self) -> None:
         """As new: no requests, no script, nobody stalled."""
