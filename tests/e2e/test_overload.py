@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 import time
@@ -12,7 +13,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 import grpc
-from harness.client import Connection, ask, refusal
+from harness.client import PATIENCE_S, Connection, ask, refusal
 from harness.exposition import value
 from harness.grpc import FailedCall, call
 from harness.origin import FakeOrigin, ok, stalled
@@ -132,17 +133,39 @@ def test_more_connections_than_allowed_are_closed(origin: FakeOrigin, start) -> 
     until(served, "there is room again")
 
 
-def test_a_refusal_keeps_the_connection_or_says_that_it_closes_it(origin: FakeOrigin, start) -> None:
-    """Clients send head and body apart: the refusal is there before the body, which must not cost the next request."""
-    router = start()
+REFUSED = {
+    "no key": (401, WRITE, [], False, b""),
+    "no route": (404, "/nowhere", [], True, b""),
+    "an encoding": (415, WRITE, [("content-encoding", "br")], True, b""),
+    "a time": (422, WRITE, [("x-request-timeout-ms", "x")], True, b""),
+    "no write": (422, WRITE, [], True, b"{]"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+@pytest.mark.parametrize("size", [100, 1 << 20])
+def test_a_refusal_keeps_the_connection_or_says_that_it_closes_it(
+    router: Program, origin: FakeOrigin, why: str, size: int
+) -> None:
+    """Clients send head and body apart: the refusal may be there before the body, which must not cost the next one."""
+    status, target, headers, key, begin = REFUSED[why]
     with Connection(router.url) as connection:
-        for _ in range(20):
-            connection.send_head("POST", WRITE, [("content-length", str(len(BODY)))], key=False)
+        for _ in range(5):
+            connection.send_head("POST", target, [*headers, ("content-length", str(size))], key)
+            connection.send(begin)
+            # Who has not been answered goes on sending.
+            connection.stream.socket.settimeout(0.1)
+            with contextlib.suppress(TimeoutError):
+                connection.stream.at_end()
+            connection.stream.socket.settimeout(PATIENCE_S)
+            with contextlib.suppress(OSError):
+                connection.send(b" " * (size - len(begin)))
             answer = connection.answer("POST")
-            assert refusal(answer)[0] == 401
+            assert refusal(answer)[0] == status
             if answer.get("connection") == "close":
-                return
-            connection.send(BODY)
+                assert connection.is_closed()
+                break
+    assert not origin.requests
 
 
 def test_a_storm_leaves_the_router_as_it_was(origin: FakeOrigin, start) -> None:
