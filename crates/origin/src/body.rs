@@ -9,10 +9,10 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
     BoxError,
-    h1::poll_body,
     pool::{Pool, Pooled},
 };
 
@@ -25,6 +25,8 @@ where
 {
     incoming: Incoming,
     lent: Option<(Pooled<B>, Arc<Pool<B>>)>,
+    /// On HTTP/2: its place among the requests on the shared connection.
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl<B> OriginBody<B>
@@ -33,12 +35,12 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    pub(crate) fn alone(incoming: Incoming) -> Self {
-        Self { incoming, lent: None }
+    pub(crate) fn shared(incoming: Incoming, place: OwnedSemaphorePermit) -> Self {
+        Self { incoming, lent: None, _place: Some(place) }
     }
 
     pub(crate) fn lent(incoming: Incoming, pooled: Pooled<B>, pool: Arc<Pool<B>>) -> Self {
-        let mut body = Self { incoming, lent: Some((pooled, pool)) };
+        let mut body = Self { incoming, lent: Some((pooled, pool)), _place: None };
         body.give_back_at_end();
         body
     }
@@ -66,7 +68,7 @@ where
         if let Some((pooled, _)) = &mut this.lent {
             pooled.connection.drive(cx);
         }
-        let frame = ready!(poll_body(&mut this.incoming, cx));
+        let frame = ready!(Pin::new(&mut this.incoming).poll_frame(cx));
         match &frame {
             Some(Ok(_)) => this.give_back_at_end(),
             // Over, or broken: in both cases the pool decides what the connection is still good for.

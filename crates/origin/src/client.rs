@@ -14,7 +14,7 @@ use crate::{
     BoxError, Error, OriginBody, Target,
     connect::{Stream, connect},
     h1::{H1, Unsent},
-    h2,
+    h2::{self, streams_max},
     pool::{Pool, Pooled, sweep},
 };
 
@@ -38,7 +38,7 @@ pub struct Options {
     pub protocol: Protocol,
     /// For `https` targets; its ALPN list should agree with `protocol`.
     pub tls: Option<Arc<ClientConfig>>,
-    /// HTTP/1.1 connections of this client at the most, in use and being opened.
+    /// HTTP/1.1 connections of this client at the most, in use and being opened; on HTTP/2, requests in flight.
     pub connections_max: usize,
     /// Time for name look-up, connect and TLS handshake.
     pub connect_timeout: Duration,
@@ -68,7 +68,11 @@ where
 {
     /// A client with an empty pool. Call it inside the runtime that will send.
     pub fn new(options: Arc<Options>) -> Self {
-        let pool = Pool::new(options.connections_max, options.idle_timeout);
+        let places = match options.protocol {
+            Protocol::Http1 => options.connections_max,
+            _ => options.connections_max.min(streams_max()),
+        };
+        let pool = Pool::new(places, options.idle_timeout);
         tokio::spawn(sweep(Arc::downgrade(&pool)));
         Self { pool, options }
     }
@@ -86,12 +90,12 @@ where
     pub async fn send(&self, mut request: Request<B>) -> Result<Response<OriginBody<B>>, Error> {
         let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let path = self.options.target.path(&path);
+        let permit = self.place().await?;
         if let Some(mut shared) = self.pool.shared()
             && shared.ready().await.is_ok()
         {
-            return Box::pin(self.send_h2(shared, request, path)).await;
+            return Box::pin(self.send_h2(shared, request, path, permit)).await;
         }
-        let permit = self.place().await?;
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().insert(HOST, self.options.target.authority.clone());
         *request.uri_mut() = Uri::from(path.clone());
@@ -128,7 +132,7 @@ where
             let mut shared = h2::start(stream).await?;
             self.pool.share(shared.clone());
             shared.ready().await.map_err(Error::Broken)?;
-            return self.send_h2(shared, request, path).await;
+            return self.send_h2(shared, request, path, permit).await;
         }
         match self.send_h1(H1::start(stream).await?, request).await {
             Ok((response, connection)) => Ok(self.lend(response, connection, permit)),
@@ -174,11 +178,12 @@ where
         mut shared: http2::SendRequest<B>,
         mut request: Request<B>,
         path: PathAndQuery,
+        permit: OwnedSemaphorePermit,
     ) -> Result<Response<OriginBody<B>>, Error> {
         request.headers_mut().remove(HOST);
         *request.version_mut() = Version::HTTP_2;
         *request.uri_mut() = self.options.target.absolute(path).map_err(|_| self.closed())?;
         let response = shared.send_request(request).await.map_err(Error::Broken)?;
-        Ok(response.map(OriginBody::alone))
+        Ok(response.map(|incoming| OriginBody::shared(incoming, permit)))
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
     time::Instant,
 };
 
@@ -25,8 +25,8 @@ pub(crate) struct H1<B: Body + 'static>(Box<Parts<B>>);
 
 struct Parts<B: Body + 'static> {
     sender: http1::SendRequest<B>,
-    connection: Connection<B>,
-    ended: bool,
+    /// Gone when it has ended: hyper gives a request that it never sent back only when the connection is dropped.
+    connection: Option<Connection<B>>,
     idle_since: Instant,
 }
 
@@ -47,7 +47,7 @@ where
     pub(crate) async fn start(stream: Stream) -> Result<Self, Error> {
         let handshake = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(Error::Broken)?;
-        Ok(Self(Box::new(Parts { sender, connection, ended: false, idle_since: Instant::now() })))
+        Ok(Self(Box::new(Parts { sender, connection: Some(connection), idle_since: Instant::now() })))
     }
 
     /// Sends a request and waits for the answer's head.
@@ -56,9 +56,7 @@ where
         let mut answer = pin!(parts.sender.try_send_request(request));
         poll_fn(|cx| {
             // The connection first: it is what moves the answer.
-            if !parts.ended && Pin::new(&mut parts.connection).poll(cx).is_ready() {
-                parts.ended = true;
-            }
+            drive(&mut parts.connection, cx);
             answer.as_mut().poll(cx)
         })
         .await
@@ -67,15 +65,13 @@ where
 
     /// Moves the connection on; call it before reading the body of an answer.
     pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        if !self.0.ended && Pin::new(&mut self.0.connection).poll(cx).is_ready() {
-            self.0.ended = true;
-        }
+        drive(&mut self.0.connection, cx);
     }
 
     /// Whether it can take a request: both messages are over, and the origin has not closed it.
     pub(crate) fn is_reusable(&mut self) -> bool {
         self.drive(&mut Context::from_waker(Waker::noop()));
-        !self.0.ended && self.0.sender.is_ready()
+        self.0.connection.is_some() && self.0.sender.is_ready()
     }
 
     pub(crate) fn rest(&mut self) {
@@ -94,10 +90,13 @@ fn unsent<B>(mut failed: TrySendError<Request<B>>) -> Unsent<B> {
     }
 }
 
-/// Reads the next piece of an answer's body.
-pub(crate) fn poll_body(
-    body: &mut Incoming,
-    cx: &mut Context<'_>,
-) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, hyper::Error>>> {
-    Pin::new(body).poll_frame(cx)
+fn drive<B>(connection: &mut Option<Connection<B>>, cx: &mut Context<'_>)
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    if connection.as_mut().is_some_and(|alive| Pin::new(alive).poll(cx).is_ready()) {
+        *connection = None;
+    }
 }

@@ -81,12 +81,19 @@ impl Target {
     pub fn local_location(&self, location: &str) -> Option<String> {
         let path = match location.parse::<Uri>().ok()? {
             uri if uri.authority().is_none() => uri,
-            uri if uri.authority()?.as_str().as_bytes() == self.authority.as_bytes() => uri,
+            uri if self.is_at(&uri) => uri,
             _ => return None,
         };
         let path = path.path_and_query()?.as_str();
         let own = path.strip_prefix(self.prefix.as_str()).filter(|rest| rest.starts_with('/'));
         Some(own.unwrap_or(path).to_owned())
+    }
+
+    fn is_at(&self, uri: &Uri) -> bool {
+        let Some(authority) = uri.authority() else { return false };
+        let port = authority.port_u16().unwrap_or(if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 });
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+        port == self.port && host.eq_ignore_ascii_case(&self.host)
     }
 
     /// The whole URL of `path`, as HTTP/2 needs it.
@@ -128,6 +135,7 @@ mod tests {
             assert_eq!(target.local_location(location).as_deref(), Some("/v1/x?y"), "{location}");
         }
         assert_eq!(target.local_location("http://elsewhere/v1/x"), None);
+        assert_eq!(super::tests::target("https://O").local_location("https://o:443/v1/x").as_deref(), Some("/v1/x"));
         assert_eq!(target.local_location("/regional/v1").as_deref(), Some("/regional/v1"));
     }
 }

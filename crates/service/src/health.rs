@@ -50,7 +50,12 @@ impl Health {
             report(&reporter, services, ServingStatus::Serving).await;
             lifecycle.reached(Stage::Noticing).await;
             report(&reporter, services, ServingStatus::NotServing).await;
-            lifecycle.reached(Stage::Cut).await;
+            lifecycle.reached(Stage::Closing).await;
+            // Ends every Watch: the drain would wait for them as for requests.
+            let mut reporter = reporter;
+            for service in std::iter::once(&"").chain(services) {
+                reporter.clear_service_status(service).await;
+            }
         });
         server
     }

@@ -122,6 +122,12 @@ impl<T> Bounded<T> {
         Self { known: RwLock::default(), other: Arc::new(other), max, make }
     }
 
+    /// What hangs on `value` if it is known already, else what the rest shares.
+    pub fn known(&self, value: &str) -> Arc<T> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(known.get(value).unwrap_or(&self.other))
+    }
+
     /// What hangs on `value`.
     pub fn get(&self, value: &str) -> Arc<T> {
         if let Some(found) = self.known.read().unwrap_or_else(PoisonError::into_inner).get(value) {
@@ -145,6 +151,7 @@ mod tests {
         let bounded = Bounded::new(2, OTHER.to_owned(), |_, value| value.to_owned());
         let seen: Vec<_> = ["a", "b", "c", "a", "d"].iter().map(|v| bounded.get(v).as_ref().clone()).collect();
         assert_eq!(seen, ["a", "b", OTHER, "a", OTHER]);
+        assert_eq!((bounded.known("a").as_str(), bounded.known("e").as_str()), ("a", OTHER));
     }
 
     #[test]

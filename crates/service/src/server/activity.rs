@@ -14,6 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::stream::StreamMark;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::{
@@ -75,7 +76,10 @@ impl Activity {
     fn written<T>(&self, result: &Poll<T>) {
         let stuck = self.stuck_since.load(Relaxed) != 0;
         match result {
-            Poll::Ready(_) if stuck => self.stuck_since.store(0, Relaxed),
+            Poll::Ready(_) if stuck => {
+                self.stuck_since.store(0, Relaxed);
+                self.idle_since.store(self.now(), Relaxed);
+            }
             Poll::Pending if !stuck => self.stuck_since.store(self.now() + 1, Relaxed),
             _ => {}
         }
@@ -100,7 +104,7 @@ impl Activity {
     /// keepalive against a peer that stands still.
     pub(super) fn head_is_late(&self, limit: Duration) -> bool {
         let since = self.head_since.load(Relaxed);
-        since != 0 && !self.multiplexed.load(Relaxed) && self.older(since - 1, limit)
+        since != 0 && !self.is_multiplexed() && self.older(since - 1, limit)
     }
 
     /// The peer has not taken a byte of its answer for longer than `limit`.
@@ -113,12 +117,18 @@ impl Activity {
     /// restart, must not end together.
     pub(super) fn is_old(&self, limit: Duration, jitter: u32) -> bool {
         let spread = limit / 5 * (jitter % 100) / 100;
-        self.multiplexed.load(Relaxed) && self.opened.elapsed() > limit - limit / 10 + spread
+        self.is_multiplexed() && self.opened.elapsed() > limit - limit / 10 + spread
     }
 
-    /// No request for longer than `limit`.
+    /// It speaks HTTP/2.
+    pub(super) fn is_multiplexed(&self) -> bool {
+        self.multiplexed.load(Relaxed)
+    }
+
+    /// No request for longer than `limit`, and no byte of an answer that still waits to be taken.
     pub(super) fn idle_for(&self, limit: Duration) -> bool {
-        self.in_flight.load(Relaxed) == 0 && self.older(self.idle_since.load(Relaxed), limit)
+        let quiet = self.in_flight.load(Relaxed) == 0 && self.stuck_since.load(Relaxed) == 0;
+        quiet && self.older(self.idle_since.load(Relaxed), limit)
     }
 
     fn older(&self, since: u64, limit: Duration) -> bool {
@@ -144,12 +154,16 @@ pin_project! {
         #[pin]
         inner: B,
         guard: InFlightGuard,
+        stream: Option<Arc<StreamMark>>,
     }
 }
 
 impl<B> Tracked<B> {
-    pub(super) fn new(inner: B, guard: InFlightGuard) -> Self {
-        Self { inner, guard }
+    pub(super) fn new(inner: B, guard: InFlightGuard, stream: Option<Arc<StreamMark>>) -> Self {
+        if let Some(mark) = &stream {
+            mark.offered();
+        }
+        Self { inner, guard, stream }
     }
 }
 
@@ -158,7 +172,12 @@ impl<B: Body> Body for Tracked<B> {
     type Error = B::Error;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.project().inner.poll_frame(cx)
+        let this = self.project();
+        let frame = this.inner.poll_frame(cx);
+        if let Some(mark) = this.stream {
+            if frame.is_ready() { mark.offered() } else { mark.waits() }
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

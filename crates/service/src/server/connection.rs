@@ -14,7 +14,7 @@ use std::{
 use http::{HeaderValue, Request, Response, Version, header::CONNECTION};
 use hyper::body::Incoming;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
 use tokio::{
@@ -26,6 +26,7 @@ use tokio::{
 use super::{
     Application, Options, Peer,
     activity::{Activity, Marked, Tracked},
+    stream::{StreamExecutor, StreamMark},
 };
 use crate::{
     lifecycle::{Lifecycle, Stage},
@@ -107,19 +108,22 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
         activity: Arc::clone(&activity),
         lifecycle: lifecycle.clone(),
     };
-    let builder = builder();
+    let stall_limit = Duration::from_millis(options.limits.body_stall_timeout_ms);
+    let builder = builder(stall_limit);
     let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
     let head_limit = Duration::from_millis(options.limits.head_timeout_ms);
     let idle_limit = Duration::from_millis(options.limits.idle_timeout_ms);
-    let stall_limit = Duration::from_millis(options.limits.body_stall_timeout_ms);
     let age_limit = Duration::from_millis(options.listen.connection_age_ms);
     // The peer's port is as good as chance here.
     let (aging, jitter) = (options.listen.connection_age_ms > 0, u32::from(peer_port));
     let shortest = head_limit.min(idle_limit).min(stall_limit);
     let mut looks = tokio::time::interval((shortest / 4).max(Duration::from_millis(10)));
-    let closing = lifecycle.reached(Stage::Closing);
-    tokio::pin!(closing);
+    // HTTP/2 can be told to go at once, without losing what is on its way; HTTP/1.1 only between requests, and with the
+    // answers' own `connection: close` it mostly goes by itself.
+    let (draining, closing) = (lifecycle.reached(Stage::Draining), lifecycle.reached(Stage::Closing));
+    tokio::pin!(draining, closing);
+    let mut drained = false;
     let mut closed: Option<Instant> = None;
     loop {
         tokio::select! {
@@ -149,6 +153,13 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
                     _ => {}
                 }
             }
+            () = &mut draining, if !drained => {
+                drained = true;
+                if activity.is_multiplexed() && closed.is_none() {
+                    closed = Some(Instant::now());
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
             () = &mut closing, if closed.is_none() => {
                 closed = Some(Instant::now());
                 connection.as_mut().graceful_shutdown();
@@ -157,8 +168,8 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
     }
 }
 
-fn builder() -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder(stall_limit: Duration) -> auto::Builder<StreamExecutor> {
+    let mut builder = auto::Builder::new(StreamExecutor { stall_limit });
     builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(BUFFER_BYTES).half_close(false);
     builder
         .http2()
@@ -198,7 +209,7 @@ impl<A: Application> hyper::service::Service<Request<Incoming>> for ConnectionSe
             if !multiplexed && lifecycle.is_stopping() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(response.map(|body| Tracked::new(body, guard)))
+            Ok(response.map(|body| Tracked::new(body, guard, StreamMark::current())))
         })
     }
 }

@@ -7,6 +7,7 @@
 
 mod activity;
 mod connection;
+mod stream;
 mod worker;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};

@@ -18,14 +18,15 @@ use tokio::{
 
 use super::{
     MakeApplication, Options,
-    connection::{Connections, serve_connection},
+    connection::{Connections, Place, serve_connection},
 };
 use crate::lifecycle::{Lifecycle, Stage};
 
 /// Accepted connections that wait for their worker. It takes them at once; the bound only catches a worker that is stuck.
 const HANDOVER_QUEUE: usize = 1024;
 
-type Accepted = (std::net::TcpStream, SocketAddr);
+/// Counted from here on, so that a burst is spread over the workers.
+type Accepted = (std::net::TcpStream, SocketAddr, Place);
 
 struct Worker {
     queue: mpsc::Sender<Accepted>,
@@ -53,7 +54,8 @@ impl Workers {
     pub(super) fn hand_over(&self, stream: std::net::TcpStream, address: SocketAddr) -> io::Result<()> {
         let worker = self.0.iter().min_by_key(|worker| worker.connections.count());
         let worker = worker.ok_or_else(|| io::Error::other("there are no workers"))?;
-        worker.queue.try_send((stream, address)).map_err(|_| io::Error::other("the worker takes no connections"))
+        let place = worker.connections.enter();
+        worker.queue.try_send((stream, address, place)).map_err(|_| io::Error::other("the worker takes no connections"))
     }
 
     /// Takes no more connections and waits for those that are open.
@@ -77,11 +79,10 @@ impl Worker {
         let (queue, accepted) = mpsc::channel(HANDOVER_QUEUE);
         let (finished, done) = oneshot::channel();
         let connections = Connections(Arc::new(AtomicUsize::new(0)));
-        let counted = connections.clone();
         let run = move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.expect("the system has an event queue left for a worker");
-            runtime.block_on(serve(accepted, &*make, (index, count), options, lifecycle, counted));
+            runtime.block_on(serve(accepted, &*make, (index, count), options, lifecycle));
             // The receiver is gone only when nobody waits.
             let _ = finished.send(());
         };
@@ -97,7 +98,6 @@ async fn serve<M: MakeApplication>(
     (index, count): (usize, usize),
     options: Options,
     lifecycle: Lifecycle,
-    connections: Connections,
 ) {
     let application = make.make(index, count);
     let options = Arc::new(options);
@@ -108,9 +108,8 @@ async fn serve<M: MakeApplication>(
         tokio::select! {
             next = accepted.recv() => match next {
                 None => break,
-                Some((stream, address)) => if let Ok(stream) = TcpStream::from_std(stream) {
+                Some((stream, address, place)) => if let Ok(stream) = TcpStream::from_std(stream) {
                     let (application, options) = (application.clone(), Arc::clone(&options));
-                    let place = connections.enter();
                     open.spawn(serve_connection(stream, address, application, options, lifecycle.clone(), place));
                 }
             },
