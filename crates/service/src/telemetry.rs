@@ -18,12 +18,17 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracerProvider},
 };
-use tracing::Span;
+use tracing::{Span, Subscriber, level_filters::LevelFilter};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
-use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Layer, filter::Targets, fmt::MakeWriter, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
-use crate::config::{ConfigError, LogFormat, LogSettings, TelemetrySettings};
+use crate::config::{ConfigError, LogFormat, LogSettings, TelemetrySettings, printable_url};
 
+/// Whose spans are traced: Layer's own crates, by the beginning of their names. The exporter's HTTP client would trace
+/// itself otherwise.
+const TRACED: [&str; 2] = ["layer", "query_router"];
 /// How long the last spans may take to be sent when the process ends.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -45,17 +50,32 @@ pub fn start(
     let filter = EnvFilter::try_new(&log.filter)
         .map_err(|error| ConfigError::invalid("log.filter", format!("is no filter: {error}")))?;
     let provider = telemetry.otlp_endpoint.as_deref().map(|url| provider(service, url, telemetry)).transpose()?;
-    let spans = provider.as_ref().map(|provider| {
-        tracing_opentelemetry::layer().with_tracer(provider.tracer("layer")).with_location(false).with_threads(false)
+    // A process that hosts several services (`layer up`) starts telemetry once; tests may start it more often.
+    let _ = subscriber(filter, log.format, provider.as_ref(), std::io::stderr).try_init();
+    Ok(Telemetry { provider })
+}
+
+/// Log lines and spans, each with a filter of its own: a quiet log is no reason to trace nothing.
+fn subscriber<W>(
+    filter: EnvFilter,
+    format: LogFormat,
+    provider: Option<&SdkTracerProvider>,
+    writer: W,
+) -> impl Subscriber + Send + Sync + 'static
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let traced = Targets::new().with_targets(TRACED.map(|target| (target, LevelFilter::INFO)));
+    let spans = provider.map(|provider| {
+        let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("layer"));
+        layer.with_location(false).with_threads(false).with_filter(traced)
     });
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let lines = match log.format {
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let lines = match format {
         LogFormat::Text => lines.with_ansi(false).boxed(),
         LogFormat::Json => lines.json().flatten_event(true).boxed(),
     };
-    // A process that hosts several services (`layer up`) starts telemetry once; tests may start it more often.
-    let _ = tracing_subscriber::registry().with(filter).with(spans).with(lines).try_init();
-    Ok(Telemetry { provider })
+    tracing_subscriber::registry().with(spans).with(lines.with_filter(filter))
 }
 
 fn provider(
@@ -64,8 +84,9 @@ fn provider(
     settings: &TelemetrySettings,
 ) -> Result<SdkTracerProvider, ConfigError> {
     let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint).with_timeout(FLUSH_TIMEOUT).build();
-    let exporter =
-        exporter.map_err(|error| ConfigError::invalid("telemetry.otlp_endpoint", format!("{endpoint}: {error}")))?;
+    let exporter = exporter.map_err(|error| {
+        ConfigError::invalid("telemetry.otlp_endpoint", format!("{}: {error}", printable_url(endpoint)))
+    })?;
     opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
     let resource = Resource::builder()
         .with_service_name(service)
@@ -102,6 +123,7 @@ pub fn server_span(method: &str, route: &'static str, headers: &HeaderMap) -> Sp
         http.request.method = method,
         http.route = route,
         http.response.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
         trace_id = tracing::field::Empty,
     );
     let parent = opentelemetry::global::get_text_map_propagator(|from| from.extract(&HeaderExtractor(headers)));
@@ -151,5 +173,59 @@ impl Injector for HeaderInjector<'_> {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(key), HeaderValue::try_from(value)) {
             self.0.insert(name, value);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io,
+        sync::{Arc, Mutex},
+    };
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Whether a request's span and one of the exporter's own are traced under `filter`, and the log meanwhile.
+    fn traced(filter: &str) -> (bool, bool, String) {
+        let provider = SdkTracerProvider::builder().build();
+        let (written, filter) = (Written::default(), EnvFilter::new(filter));
+        let into = written.clone();
+        let subscriber = subscriber(filter, LogFormat::Text, Some(&provider), move || into.clone());
+        let valid = |span: &Span| span.context().span().span_context().is_valid();
+        let seen = tracing::subscriber::with_default(subscriber, || {
+            let span = server_span("GET", "/", &HeaderMap::new());
+            span.in_scope(|| tracing::info!("told"));
+            (valid(&span), valid(&tracing::info_span!(target: "h2", "frame")))
+        });
+        let log = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        (seen.0, seen.1, log)
+    }
+
+    #[test]
+    fn a_quiet_log_does_not_stop_traces_and_only_layers_own_spans_are_traced() {
+        assert_eq!(traced("warn"), (true, false, String::new()));
+    }
+
+    #[test]
+    fn log_lines_in_a_request_carry_its_trace_id() {
+        let (own, foreign, log) = traced("info");
+        assert!(own && !foreign);
+        let (_, id) = log.split_once("trace_id=").expect(&log);
+        let id: String = id.chars().take_while(char::is_ascii_hexdigit).collect();
+        assert!(id.len() == 32 && id.bytes().any(|digit| digit != b'0') && log.contains("told"), "{log}");
     }
 }

@@ -1,8 +1,12 @@
 //! Filling the tree: defaults, then the file, then the environment, then the flags.
 
-use std::{collections::BTreeMap, ffi::OsString, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::Path,
+};
 
-use clap::{Arg, ArgAction, Command, builder::ValueHint};
+use clap::{Arg, ArgAction, ArgMatches, Command, builder::ValueHint};
 use serde_json::{Map, Value};
 
 use super::leaf::{Leaf, leaves, set};
@@ -50,23 +54,50 @@ pub fn load<S: Settings>(sources: Sources<'_>) -> Result<Loaded<S>, ConfigError>
     let leaves = leaves::<S>();
     let flags = command(&sources, &leaves).try_get_matches_from(&sources.arguments)?;
     let mut tree = Map::new();
-    for (path, value) in &sources.presets {
-        set(&mut tree, path, value.clone());
-    }
-    let file = flags.get_one::<String>("config").cloned().or_else(|| sources.environment.get(FILE_VARIABLE));
-    if let Some(file) = file {
-        read_file(Path::new(&file), &leaves, &mut tree)?;
-    }
-    read_environment(sources.environment, &leaves, &mut tree)?;
-    for leaf in &leaves {
-        if let Some(text) = flags.get_one::<String>(&leaf.path) {
-            set(&mut tree, &leaf.path, parse(leaf, text, &format!("flag --{}", leaf.flag()))?);
-        }
+    let presets = sources.presets.iter().map(|(path, value)| ((*path).to_owned(), value.clone()));
+    for (path, value) in presets.chain(outside(&sources, &leaves, &flags)?) {
+        set(&mut tree, &path, value);
     }
     let settings: S = serde_path_to_error::deserialize(Value::Object(tree))
-        .map_err(|error| ConfigError::invalid(error.path().to_string(), error.inner().to_string()))?;
+        .map_err(|error| wrong_type(&error.path().to_string(), &leaves))?;
     settings.validate()?;
     Ok(Loaded { settings, print: flags.get_flag("print-config") })
+}
+
+/// The paths of the settings that the file, the environment or the flags name, whatever their values: a caller that
+/// presets some learns from it what it must leave alone.
+///
+/// # Errors
+/// [`ConfigError`] as [`load`] gives, where one of them cannot be read.
+pub fn given<S: Settings>(sources: &Sources<'_>) -> Result<BTreeSet<String>, ConfigError> {
+    let leaves = leaves::<S>();
+    let flags = command(sources, &leaves).try_get_matches_from(&sources.arguments)?;
+    Ok(outside(sources, &leaves, &flags)?.into_iter().map(|(path, _)| path).collect())
+}
+
+/// What file, environment and flags set, the later before the earlier.
+fn outside(sources: &Sources<'_>, leaves: &[Leaf], flags: &ArgMatches) -> Result<Vec<(String, Value)>, ConfigError> {
+    let mut found = Vec::new();
+    let file = flags.get_one::<String>("config").cloned().or_else(|| sources.environment.get(FILE_VARIABLE));
+    if let Some(file) = file {
+        read_file(Path::new(&file), leaves, &mut found)?;
+    }
+    read_environment(sources.environment, leaves, &mut found)?;
+    for leaf in leaves {
+        if let Some(text) = flags.get_one::<String>(&leaf.path) {
+            found.push((leaf.path.clone(), parse(leaf, text, &format!("flag --{}", leaf.flag()))?));
+        }
+    }
+    Ok(found)
+}
+
+/// A value of another type, which may be a secret in the wrong place: it is not printed.
+fn wrong_type(path: &str, leaves: &[Leaf]) -> ConfigError {
+    // A list's path goes on with the item's number.
+    let name = path.split('[').next().unwrap_or(path);
+    let leaf = leaves.iter().find(|leaf| leaf.path == name);
+    let reason = leaf.map_or_else(|| "is of another type".to_owned(), |leaf| format!("must be {}", leaf.accepts()));
+    ConfigError::invalid(name, reason)
 }
 
 fn command(sources: &Sources<'_>, leaves: &[Leaf]) -> Command {
@@ -79,8 +110,7 @@ fn command(sources: &Sources<'_>, leaves: &[Leaf]) -> Command {
         .arg(print.help("Print the settings in force as TOML, secrets redacted, and exit"));
     for leaf in leaves {
         let help = format!("{} [env: {}] [default: {}]", leaf.help, leaf.variable(), leaf.default);
-        let arg =
-            Arg::new(leaf.path.clone()).long(leaf.flag()).value_name("VALUE").help(help).allow_negative_numbers(true);
+        let arg = Arg::new(leaf.path.clone()).long(leaf.flag()).value_name("VALUE").help(help);
         // A negative number is refused as the setting's value then, not as a flag of that name.
         command = command.arg(arg.allow_negative_numbers(true));
     }
@@ -91,10 +121,10 @@ fn parse(leaf: &Leaf, text: &str, origin: &str) -> Result<Value, ConfigError> {
     leaf.parse(text).ok_or_else(|| ConfigError::invalid(&leaf.path, format!("{origin} must be {}", leaf.accepts())))
 }
 
-fn read_file(file: &Path, leaves: &[Leaf], tree: &mut Map<String, Value>) -> Result<(), ConfigError> {
+fn read_file(file: &Path, leaves: &[Leaf], into: &mut Vec<(String, Value)>) -> Result<(), ConfigError> {
     let broken = |reason: String| ConfigError::File { file: file.display().to_string(), reason };
     let text = std::fs::read_to_string(file).map_err(|error| broken(error.to_string()))?;
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| broken(error.to_string()))?;
+    let table: toml::Table = text.parse().map_err(|error| broken(where_and_what(&text, &error)))?;
     let origin = file.display().to_string();
     let mut found = Vec::new();
     flatten("", &toml::Value::Table(table), leaves, &mut found);
@@ -103,9 +133,16 @@ fn read_file(file: &Path, leaves: &[Leaf], tree: &mut Map<String, Value>) -> Res
             return Err(unknown(&path, &origin, leaves.iter().map(|leaf| leaf.path.clone())));
         }
         let value = serde_json::to_value(value).map_err(|error| broken(error.to_string()))?;
-        set(tree, &path, value);
+        into.push((path, value));
     }
     Ok(())
+}
+
+/// The error without the line that it is about: that line may hold a key.
+fn where_and_what(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.as_bytes().get(..span.start));
+    let line = before.map(|before| before.iter().filter(|byte| **byte == b'\n').count() + 1);
+    line.map_or_else(|| error.message().to_owned(), |line| format!("line {line}: {}", error.message()))
 }
 
 fn flatten(path: &str, value: &toml::Value, leaves: &[Leaf], found: &mut Vec<(String, toml::Value)>) {
@@ -125,7 +162,7 @@ fn flatten(path: &str, value: &toml::Value, leaves: &[Leaf], found: &mut Vec<(St
 fn read_environment(
     environment: &dyn Environment,
     leaves: &[Leaf],
-    tree: &mut Map<String, Value>,
+    into: &mut Vec<(String, Value)>,
 ) -> Result<(), ConfigError> {
     let known: BTreeMap<String, &Leaf> = leaves.iter().map(|leaf| (leaf.variable(), leaf)).collect();
     let mut names = environment.names();
@@ -140,7 +177,7 @@ fn read_environment(
             continue;
         };
         if let Some(text) = environment.get(&name) {
-            set(tree, &leaf.path, parse(leaf, &text, &format!("variable {name}"))?);
+            into.push((leaf.path.clone(), parse(leaf, &text, &format!("variable {name}"))?));
         }
     }
     Ok(())

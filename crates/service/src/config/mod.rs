@@ -9,16 +9,19 @@
 mod environment;
 mod leaf;
 mod load;
+mod loopback;
 mod reference;
 mod secret;
 mod sections;
 
 pub use environment::{Environment, ProcessEnvironment};
-pub use load::{Loaded, Sources, load};
+pub use load::{Loaded, Sources, given, load};
+pub use loopback::is_loopback;
 pub use reference::reference;
-pub use secret::Secret;
+pub use secret::{Secret, printable_url};
 pub use sections::{
-    AdminSettings, DrainSettings, LimitSettings, ListenSettings, LogFormat, LogSettings, TelemetrySettings, TlsSettings,
+    AdminSettings, DrainSettings, LimitSettings, ListenSettings, LogFormat, LogSettings, TelemetrySettings,
+    TlsSettings, one_or_more,
 };
 
 use schemars::JsonSchema;

@@ -40,6 +40,24 @@ impl ListenSettings {
     }
 }
 
+impl ListenSettings {
+    /// Refuses room for no connection.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        one_or_more(&[("listen.connections_max", self.connections_max as u64)])
+    }
+}
+
+/// Refuses the first of `settings` that is zero, by its name.
+///
+/// # Errors
+/// [`ConfigError`] naming it.
+pub fn one_or_more(settings: &[(&str, u64)]) -> Result<(), ConfigError> {
+    match settings.iter().find(|(_, value)| *value == 0) {
+        Some((name, _)) => Err(ConfigError::invalid(*name, "must be 1 or more")),
+        None => Ok(()),
+    }
+}
+
 impl Default for ListenSettings {
     fn default() -> Self {
         Self::on_port(8080)
@@ -161,18 +179,14 @@ impl Default for LimitSettings {
 impl LimitSettings {
     /// Refuses limits of zero, which would refuse everything.
     pub fn validate(&self) -> Result<(), ConfigError> {
-        let limits = [
+        one_or_more(&[
             ("limits.requests_max", self.requests_max as u64),
             ("limits.body_bytes", self.body_bytes),
             ("limits.head_timeout_ms", self.head_timeout_ms),
             ("limits.body_stall_timeout_ms", self.body_stall_timeout_ms),
             ("limits.request_timeout_ms", self.request_timeout_ms),
             ("limits.idle_timeout_ms", self.idle_timeout_ms),
-        ];
-        match limits.iter().find(|(_, value)| *value == 0) {
-            Some((name, _)) => Err(ConfigError::invalid(*name, "must be 1 or more")),
-            None => Ok(()),
-        }
+        ])
     }
 }
 

@@ -86,3 +86,37 @@ fn printing_redacts_secrets_and_reads_back() {
     assert!(!printed.contains("hunter2") && printed.contains("(redacted)"), "{printed}");
     assert!(printed.parse::<toml::Table>().unwrap().contains_key("limits"));
 }
+
+#[test]
+fn errors_of_the_file_say_where_but_never_what_was_written() {
+    let said = |text: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, text).unwrap();
+        refusal(&[], &["--config", file.path().to_str().unwrap()])
+    };
+    for broken in ["key = tpuf_SECRET", "key = \"tpuf_SECRET", "key = 'tpuf_SECRET' x", "key = 12tpuf_SECRET"] {
+        let refused = said(&format!("[auth]\n\n{broken}\n"));
+        assert!(refused.contains("line 3") && !refused.contains("SECRET"), "{refused}");
+    }
+    let refused = said("[auth]\nkey = 12345678\n");
+    assert!(refused.contains("`auth.key`") && refused.contains("a text") && !refused.contains("1234"), "{refused}");
+    let refused = said("[auth]\nnames = [12345678]\n");
+    assert!(refused.contains("`auth.names`") && !refused.contains("1234"), "{refused}");
+    let refused = said("[log]\nformat = \"tpuf_SECRET\"\n");
+    assert!(refused.contains("`log.format`") && refused.contains("json") && !refused.contains("SECRET"), "{refused}");
+}
+
+#[test]
+fn what_is_given_is_told_apart_from_defaults_and_presets() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&file, "[limits]\nrequests_max = 1\n").unwrap();
+    let environment = BTreeMap::from([
+        ("LAYER_CONFIG_FILE".to_owned(), file.path().to_str().unwrap().to_owned()),
+        ("LAYER_AUTH_KEY".to_owned(), "k".to_owned()),
+    ]);
+    let arguments = ["sample", "--log-filter", "warn"].map(OsString::from).to_vec();
+    let presets = vec![("limits.body_bytes", Value::from(1))];
+    let sources = Sources { program: "sample", about: "", environment: &environment, arguments, presets };
+    let found: Vec<String> = given::<Sample>(&sources).unwrap().into_iter().collect();
+    assert_eq!(found, ["auth.key", "limits.requests_max", "log.filter"]);
+}
