@@ -22,6 +22,9 @@ pub trait Program {
     /// Where its logs and traces go.
     fn observed(settings: &Self::Settings) -> (&LogSettings, &TelemetrySettings);
 
+    /// The wrong setting that `error` is about, where it is about one: the process ends with 64 then, and with 1 else.
+    fn wrong_setting(error: &Self::Error) -> Option<&ConfigError>;
+
     /// Runs until `lifecycle` was told to stop and the drain is over. `traces`: spans are wanted.
     ///
     /// # Errors
@@ -86,12 +89,19 @@ fn start<P: Program>(settings: P::Settings) -> ExitCode {
         let _ = tokio::task::spawn_blocking(|| telemetry.flush()).await;
         match ended {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("error: {error}");
-                ExitCode::FAILURE
-            }
+            Err(error) => fail::<P>(&error),
         }
     })
+}
+
+fn fail<P: Program>(error: &P::Error) -> ExitCode {
+    match P::wrong_setting(error) {
+        Some(wrong) => refuse(wrong),
+        None => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// The first signal drains; a second one cuts.

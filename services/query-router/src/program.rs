@@ -20,7 +20,8 @@ use layer_service::{
 use tonic::service::Routes;
 
 use crate::{
-    auth::Auth, core::Shared, front::MakeFront, headers::SERVED_BY, observe::Observe, settings::RouterSettings,
+    accepted::Accepted, auth::Auth, core::Shared, front::MakeFront, headers::SERVED_BY, observe::Observe,
+    settings::RouterSettings,
 };
 
 /// How long the origin has to say who it is before the router starts without knowing.
@@ -56,6 +57,13 @@ impl Program for QueryRouter {
         (&settings.log, &settings.telemetry)
     }
 
+    fn wrong_setting(error: &StartError) -> Option<&ConfigError> {
+        match error {
+            StartError::Config(wrong) => Some(wrong),
+            _ => None,
+        }
+    }
+
     async fn run(settings: RouterSettings, lifecycle: Lifecycle, traces: bool) -> Result<(), StartError> {
         let acceptor = tls::acceptor(&settings.tls)?;
         let auth = Auth::new(&settings)?;
@@ -84,6 +92,7 @@ impl Program for QueryRouter {
             flights: InFlight::new(settings.limits.requests_max),
             messages: InFlight::new(settings.limits.requests_max),
             observe: Observe::new(&metrics),
+            accepted: Accepted::new(settings.auth.mode),
             settings,
             auth,
             metrics,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use layer_origin::{Protocol, Target};
 use layer_service::config::{
     AdminSettings, ConfigError, DrainSettings, LimitSettings, ListenSettings, LogSettings, Secret, Settings,
-    TelemetrySettings, TlsSettings,
+    TelemetrySettings, TlsSettings, is_loopback, one_or_more, printable_url,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -146,19 +146,19 @@ impl Default for WriteSettings {
 
 impl Settings for RouterSettings {
     fn validate(&self) -> Result<(), ConfigError> {
+        self.listen.validate()?;
         self.limits.validate()?;
         self.tls.validate()?;
         self.telemetry.validate()?;
         self.origin.validate()?;
-        if self.write.read_ahead_bytes == 0 {
-            return Err(ConfigError::invalid("write.read_ahead_bytes", "must be 1 or more"));
-        }
+        one_or_more(&[("write.read_ahead_bytes", self.write.read_ahead_bytes)])?;
         self.validate_auth()
     }
 }
 
 impl RouterSettings {
     fn validate_auth(&self) -> Result<(), ConfigError> {
+        self.auth.internal_key.as_ref().map_or(Ok(()), |key| key.validate("auth.internal_key"))?;
         let has_key = self.origin.api_key.is_some() || self.origin.api_key_file.is_some();
         match self.auth.mode {
             AuthMode::StoreKey if !has_key => Err(ConfigError::invalid(
@@ -176,19 +176,19 @@ impl RouterSettings {
     }
 }
 
-fn is_loopback(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-}
-
 impl OriginSettings {
     fn validate(&self) -> Result<(), ConfigError> {
         if self.api_key.is_some() && self.api_key_file.is_some() {
             return Err(ConfigError::invalid("origin.api_key_file", "excludes origin.api_key"));
         }
-        if self.connections_max == 0 {
-            return Err(ConfigError::invalid("origin.connections_max", "must be 1 or more"));
-        }
+        self.api_key.as_ref().map_or(Ok(()), |key| key.validate("origin.api_key"))?;
+        // No time to wait for a connection is a choice; no time to make one, or to read an answer, is a mistake.
+        one_or_more(&[
+            ("origin.connections_max", self.connections_max as u64),
+            ("origin.connect_timeout_ms", self.connect_timeout_ms),
+            ("origin.idle_timeout_ms", self.idle_timeout_ms),
+            ("origin.body_stall_timeout_ms", self.body_stall_timeout_ms),
+        ])?;
         self.target().map(drop)
     }
 
@@ -206,22 +206,22 @@ impl OriginSettings {
                 return Err(ConfigError::invalid("origin.url", reason));
             }
         };
-        Target::parse(&url).map_err(|error| ConfigError::invalid("origin.url", format!("`{url}` {error}")))
+        Target::parse(&url)
+            .map_err(|error| ConfigError::invalid("origin.url", format!("`{}` {error}", printable_url(&url))))
     }
 
     /// The key, from the setting or its file.
     ///
     /// # Errors
-    /// [`ConfigError`] where the file cannot be read or is empty.
+    /// [`ConfigError`] where the file cannot be read or holds no key.
     pub fn key(&self) -> Result<Option<Secret>, ConfigError> {
         let Some(file) = &self.api_key_file else { return Ok(self.api_key.clone()) };
         let invalid =
             |reason: String| ConfigError::invalid("origin.api_key_file", format!("{}: {reason}", file.display()));
         let text = std::fs::read_to_string(file).map_err(|error| invalid(error.to_string()))?;
-        match text.trim() {
-            "" => Err(invalid("is empty".to_owned())),
-            key => Ok(Some(Secret::new(key))),
-        }
+        let key = Secret::new(text.trim());
+        key.validate("origin.api_key_file")?;
+        Ok(Some(key))
     }
 
     /// How each of `workers` clients reaches the origin.
@@ -275,7 +275,38 @@ mod tests {
         refused(|s| s.origin.api_key_file = Some("x".into()), "origin.api_key_file");
         refused(|s| (s.auth.mode, s.listen.address) = (AuthMode::Open, "0.0.0.0:1".to_owned()), "auth.mode");
         refused(|s| s.write.read_ahead_bytes = 0, "write.read_ahead_bytes");
+        refused(|s| s.listen.connections_max = 0, "listen.connections_max");
+        refused(|s| s.origin.connections_max = 0, "origin.connections_max");
+        refused(|s| s.origin.connect_timeout_ms = 0, "origin.connect_timeout_ms");
+        refused(|s| s.origin.idle_timeout_ms = 0, "origin.idle_timeout_ms");
+        refused(|s| s.origin.body_stall_timeout_ms = 0, "origin.body_stall_timeout_ms");
+        assert_eq!(settings(|s| s.origin.queue_timeout_ms = 0), Ok(()));
+        for key in ["", " ", "a\nb"] {
+            let error = settings(|s| s.origin.api_key = Some(Secret::new(key))).expect_err("no key");
+            assert!(error.contains("origin.api_key`"), "{error}");
+            let error = settings(|s| s.auth.internal_key = Some(Secret::new(key))).expect_err("no key");
+            assert!(error.contains("auth.internal_key`"), "{error}");
+        }
         refused(|s| s.limits.requests_max = 0, "limits.requests_max");
+    }
+
+    #[test]
+    fn a_password_in_the_origins_url_is_not_printed() {
+        let error = settings(|s| s.origin.url = Some("https://me:hunter2@host".to_owned())).expect_err("refused");
+        assert!(error.contains("origin.url") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_holds_no_key_is_refused_by_its_setting() {
+        let file = std::env::temp_dir().join(format!("layer-key-{}", std::process::id()));
+        let origin = OriginSettings { api_key_file: Some(file.clone()), ..OriginSettings::default() };
+        for text in ["", " \n", "a\nb"] {
+            std::fs::write(&file, text).unwrap();
+            assert!(origin.key().unwrap_err().to_string().contains("origin.api_key_file"), "{text:?}");
+        }
+        std::fs::write(&file, "tpuf_k\n").unwrap();
+        assert_eq!(origin.key().unwrap().unwrap().reveal(), "tpuf_k");
+        std::fs::remove_file(file).unwrap();
     }
 
     #[test]
