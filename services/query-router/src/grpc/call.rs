@@ -1,9 +1,10 @@
 //! One call into the core: what of a gRPC call goes along, and what of the answer comes back.
 
-use std::str::FromStr as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Uri, header};
+use layer_service::deadline::{REQUEST_TIMEOUT_MS, parse_grpc_timeout};
 use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Response, Status};
 
@@ -11,8 +12,10 @@ use super::WireCall;
 use super::decode::Unreadable;
 use super::encode::{Encoded, WireRequest};
 use super::errors;
+use crate::{headers::served_by_layer, refusal::Refusal};
 
-const TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout-ms");
+/// The longest time that the core takes; a longer one is as good as this.
+const TIMEOUT_MAX: Duration = Duration::from_millis(86_400_000);
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Who calls, and under which deadline and trace.
@@ -32,10 +35,7 @@ impl Caller {
             headers.append(name.clone(), value.clone());
         }
         if let Some(timeout) = metadata.get("grpc-timeout") {
-            let milliseconds = timeout_ms(timeout).ok_or_else(|| {
-                errors::invalid_metadata("grpc-timeout", "must be at most 8 digits and one of H, M, S, m, u, n")
-            })?;
-            headers.insert(TIMEOUT, milliseconds.into());
+            headers.insert(REQUEST_TIMEOUT_MS, timeout_ms(timeout)?.into());
         }
         Ok((Self { headers, extensions }, message))
     }
@@ -72,23 +72,25 @@ fn goes_along(name: &HeaderName) -> bool {
     known || (name.starts_with("x-") && !name.ends_with("-bin"))
 }
 
-/// Reads `grpc-timeout` (at most 8 digits and a unit) as milliseconds, rounded up: less than one is one.
-fn timeout_ms(value: &HeaderValue) -> Option<u64> {
-    let text = value.to_str().ok()?;
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
+/// The caller's `grpc-timeout` as the core takes it: whole milliseconds, rounded up, at most a day. Time that is up
+/// already ends the call here: the core knows no deadline of nothing.
+fn timeout_ms(value: &HeaderValue) -> Result<u64, Status> {
+    let left = value.to_str().ok().and_then(parse_grpc_timeout).ok_or_else(|| {
+        errors::invalid_metadata("grpc-timeout", "must be at most 8 digits and one of H, M, S, m, u, n")
+    })?;
+    if left.is_zero() {
+        return Err(timed_out());
     }
-    let amount = u64::from_str(digits).ok()?;
-    Some(match unit {
-        "H" => amount * 3_600_000,
-        "M" => amount * 60_000,
-        "S" => amount * 1000,
-        "m" => amount,
-        "u" => amount.div_ceil(1000),
-        "n" => amount.div_ceil(1_000_000),
-        _ => return None,
-    })
+    Ok(left.min(TIMEOUT_MAX).as_nanos().div_ceil(1_000_000).try_into().unwrap_or(u64::MAX))
+}
+
+/// What the core says when the time runs out.
+fn timed_out() -> Status {
+    let (status, code) = Refusal::Timeout.code();
+    let body = serde_json::json!({"error": code, "message": "the deadline was over when the call came"}).to_string();
+    let mut headers = HeaderMap::new();
+    served_by_layer(&mut headers);
+    errors::from_answer(status, &headers, body.as_bytes(), MetadataMap::new())
 }
 
 /// What the core answered.
@@ -135,29 +137,38 @@ pub(super) fn answer_metadata(headers: &HeaderMap) -> MetadataMap {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Code;
+    use tonic_types::StatusExt as _;
+
     use super::*;
 
     #[test]
-    fn timeouts_become_milliseconds() {
+    fn timeouts_become_milliseconds_of_a_day_at_most() {
         for (text, expected) in [
-            ("1H", Some(3_600_000)),
-            ("2M", Some(120_000)),
-            ("3S", Some(3000)),
-            ("250m", Some(250)),
-            ("1u", Some(1)),
-            ("1001u", Some(2)),
-            ("1n", Some(1)),
-            ("0m", Some(0)),
-            ("99999999H", Some(359_999_996_400_000)),
-            ("100000000m", None),
-            ("m", None),
-            ("", None),
-            ("+1m", None),
-            ("1x", None),
-            ("1", None),
+            ("1H", 3_600_000),
+            ("2M", 120_000),
+            ("3S", 3000),
+            ("250m", 250),
+            ("1u", 1),
+            ("1001u", 2),
+            ("1n", 1),
+            ("24H", 86_400_000),
+            ("25H", 86_400_000),
+            ("99999999H", 86_400_000),
         ] {
-            assert_eq!(timeout_ms(&HeaderValue::from_static(text)), expected, "{text}");
+            assert_eq!(timeout_ms(&HeaderValue::from_static(text)).unwrap(), expected, "{text}");
         }
-        assert_eq!(timeout_ms(&HeaderValue::from_bytes("1µ".as_bytes()).unwrap()), None);
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused_by_name_and_no_time_left_is_a_deadline() {
+        for text in ["100000000m", "m", "", "+1m", "1x", "1", "1µ"] {
+            let refused = timeout_ms(&HeaderValue::from_bytes(text.as_bytes()).unwrap()).unwrap_err();
+            assert_eq!(refused.code(), Code::InvalidArgument, "{text}");
+            assert!(refused.message().contains("grpc-timeout"), "{refused}");
+        }
+        let over = timeout_ms(&HeaderValue::from_static("0m")).unwrap_err();
+        assert_eq!(over.code(), Code::DeadlineExceeded);
+        assert_eq!(over.get_details_error_info().unwrap().reason, "GATEWAY_TIMEOUT");
     }
 }
