@@ -78,12 +78,15 @@ pub struct Up {
     /// Base URL of Turbopuffer; also LAYER_ORIGIN_URL or LAYER_ORIGIN_REGION, with LAYER_ORIGIN_API_KEY. Without: the stand-in
     #[arg(long, value_name = "URL")]
     pub origin: Option<String>,
-    /// Address of the router; its admin port is 1000 above
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
-    pub router_address: String,
+    /// Address of the router; its admin port is 1000 above [default: listen.address, 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub router_address: Option<String>,
     /// Address of the stand-in; its admin port is 1000 above
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
     pub stand_in_address: String,
+    /// Let the stand-in, which takes any key, and the router in front of it listen where others can reach them
+    #[arg(long)]
+    pub open_anywhere: bool,
     /// TOML file of the router's settings
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub config: Option<PathBuf>,
@@ -101,6 +104,9 @@ pub struct Origin {
     /// Address to listen on; the admin port is 1000 above
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
     pub listen: String,
+    /// Listen where others can reach it, though it takes any key
+    #[arg(long)]
+    pub open_anywhere: bool,
 }
 
 /// A running mesh.

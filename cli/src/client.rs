@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Full, Limited};
 use layer_origin::{Client, Options, Protocol, Target};
+use layer_service::config::printable_url;
 use serde_json::Value;
 
 use crate::{arguments::Mesh, failure::Failure};
@@ -31,8 +32,8 @@ pub struct Router {
 impl Router {
     /// The router of `mesh`; nothing is sent yet.
     pub fn new(mesh: &Mesh) -> Result<Self, Failure> {
-        let target =
-            Target::parse(&mesh.url).map_err(|error| Failure::usage(format!("--url `{}` {error}", mesh.url)))?;
+        let target = Target::parse(&mesh.url)
+            .map_err(|error| Failure::usage(format!("--url `{}` {error}", printable_url(&mesh.url))))?;
         let tls = target.is_tls().then(|| layer_service::tls::client("--url", None, &[b"http/1.1"])).transpose()?;
         let options = Options {
             target,

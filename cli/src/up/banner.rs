@@ -12,6 +12,8 @@ pub struct Parts {
     pub stand_in: Option<(String, String)>,
     /// The origin's host and port.
     pub origin: String,
+    /// The key that the lines show.
+    pub key: &'static str,
     /// The data directory.
     pub data_dir: String,
 }
@@ -24,20 +26,20 @@ pub fn banner(parts: &Parts) -> String {
         parts.router_admin.clone(),
         "HTTP and gRPC; keeps nothing".to_owned(),
     ]];
-    let (origin, key) = match &parts.stand_in {
+    let origin = match &parts.stand_in {
         Some((url, admin)) => {
             let what = "embedded stand-in for Turbopuffer (minifugu)".to_owned();
             rows.push(vec!["stand-in".to_owned(), url.clone(), admin.clone(), what]);
-            ("the embedded stand-in: for development and tests, it is not Turbopuffer".to_owned(), "demo")
+            "the embedded stand-in: for development and tests, it is not Turbopuffer".to_owned()
         }
-        None => (format!("Turbopuffer at {}", parts.origin), "$LAYER_ORIGIN_API_KEY"),
+        None => format!("Turbopuffer at {}", parts.origin),
     };
     format!(
         "Layer {version} is up.\n\n{table}\norigin: {origin}\ndata:   {data}\n\nType next:\n\n{next}",
         version = env!("CARGO_PKG_VERSION"),
         table = render(&["part", "address", "admin", "what it is"], &rows),
         data = parts.data_dir,
-        next = next(&parts.router, key),
+        next = next(&parts.router, parts.key),
     )
 }
 
@@ -62,11 +64,12 @@ mod tests {
             router_admin: "http://127.0.0.1:9080".to_owned(),
             stand_in: Some(("http://127.0.0.1:8090".to_owned(), "http://127.0.0.1:9090".to_owned())),
             origin: "127.0.0.1:8090".to_owned(),
+            key: "demo",
             data_dir: "d".to_owned(),
         };
         let text = banner(&parts);
         assert!(text.contains("Bearer demo") && text.contains("not Turbopuffer"), "{text}");
-        parts.stand_in = None;
+        (parts.stand_in, parts.key) = (None, "$LAYER_ORIGIN_API_KEY");
         let text = banner(&parts);
         assert!(text.contains("$LAYER_ORIGIN_API_KEY") && !text.contains("stand-in"), "{text}");
     }

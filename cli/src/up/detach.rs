@@ -1,7 +1,7 @@
 //! A mesh in the background, and its end.
 
 use std::{
-    fs::File,
+    fs::OpenOptions,
     os::unix::process::CommandExt,
     path::Path,
     process::{Command, Stdio},
@@ -31,7 +31,9 @@ pub fn detach(arguments: &Up) -> Result<(), Failure> {
         return Err(Failure::new("it runs already; stop it with `layer down`"));
     }
     let log_file = directory.join("layer.log");
-    let log = File::create(&log_file).map_err(|error| failed(&error))?;
+    // Another mesh may be starting on this directory, and its log is not ours to cut.
+    let log = OpenOptions::new().create(true).append(true).open(&log_file).map_err(|error| failed(&error))?;
+    let before = log.metadata().map_err(|error| failed(&error))?.len();
     let program = std::env::current_exe().map_err(|error| failed(&error))?;
     let own: Vec<_> = std::env::args_os().skip(1).filter(|argument| argument != "--detach").collect();
     let mut child = Command::new(program)
@@ -44,14 +46,16 @@ pub fn detach(arguments: &Up) -> Result<(), Failure> {
         .map_err(|error| failed(&error))?;
     let started = Instant::now();
     loop {
-        if let Some(running) = state::running(&directory) {
+        let own = state::running(&directory).filter(|running| u32::try_from(running.pid) == Ok(child.id()));
+        if let Some(running) = own {
             print!("{}", running.banner);
             println!("\nIt runs in the background; its log is {}; stop it with `layer down`.", log_file.display());
             return Ok(());
         }
         if child.try_wait().map_err(|error| failed(&error))?.is_some() {
-            let said = std::fs::read_to_string(&log_file).unwrap_or_default();
-            return Err(Failure::new(said.trim().trim_start_matches("error: ").to_owned()));
+            let said = std::fs::read(&log_file).unwrap_or_default();
+            let said = said.get(usize::try_from(before).unwrap_or(usize::MAX)..).unwrap_or_default();
+            return Err(Failure::new(String::from_utf8_lossy(said).trim().trim_start_matches("error: ").to_owned()));
         }
         if started.elapsed() > START_TIMEOUT {
             return Err(Failure::new(format!("it is not ready after {START_TIMEOUT:?}; see {}", log_file.display())));

@@ -1,15 +1,16 @@
 //! The mesh in one process: the same services as elsewhere, over the same loopback connections.
 
-use std::ffi::OsString;
+use std::{collections::BTreeSet, ffi::OsString};
 
 use layer_service::{
-    config::{self, Loaded, ProcessEnvironment, Sources},
+    config::{self, Environment, Loaded, ProcessEnvironment, Sources},
     lifecycle::{Lifecycle, Stage},
     program::{Program, stop_at_signal},
     telemetry,
 };
-use query_router::{QueryRouter, RouterSettings, StartError};
-use serde_json::json;
+use query_router::{AuthMode, QueryRouter, RouterSettings, StartError};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
 
 use super::{
     banner::{Parts, banner},
@@ -33,8 +34,7 @@ pub fn admin_address(address: &str) -> Result<String, Failure> {
 
 /// Runs until told to stop.
 pub async fn run(arguments: &Up) -> Result<(), Failure> {
-    let own_origin = names_origin(arguments);
-    let settings = settings(arguments, own_origin)?;
+    let (settings, own_origin) = settings(arguments, &ProcessEnvironment)?;
     let directory = arguments.data.data_dir();
     let claim = Claim::take(&directory)?;
     let telemetry = telemetry::start("layer", &settings.log, &settings.telemetry)?;
@@ -42,35 +42,59 @@ pub async fn run(arguments: &Up) -> Result<(), Failure> {
     tokio::spawn(stop_at_signal(router_life.clone()));
     let mut stand_in = None;
     if !own_origin {
-        let opened = StandIn::open(&directory.join("origin"), &arguments.stand_in_address, "--stand-in-address")?;
+        let (address, anywhere) = (&arguments.stand_in_address, arguments.open_anywhere);
+        let opened = StandIn::open(&directory.join("origin"), address, "--stand-in-address", anywhere)?;
         stand_in = Some(tokio::spawn(opened.serve(origin_life.clone())));
         origin_life.reached(Stage::Serving).await;
     }
     let parts = parts(arguments, &settings, !own_origin)?;
     let router = tokio::spawn(QueryRouter::run(settings, router_life.clone(), telemetry.traces()));
-    let ended = announce_then_wait(&claim, &banner(&parts), &router_life, router).await;
+    let text = banner(&parts);
+    let mut routed = Box::pin(announce_then_wait(&claim, &text, &router_life, router));
+    let mut ended = tokio::select! {
+        ended = &mut routed => ended,
+        early = early(&mut stand_in) => {
+            router_life.advance(Stage::Noticing);
+            routed.await.and(Err(early))
+        }
+    };
     // The router drains first: what it has in flight still needs its origin.
     origin_life.advance(Stage::Noticing);
     if let Some(stand_in) = stand_in {
-        // It fails only when it panicked, which was logged then.
-        let _ = stand_in.await;
+        ended = ended.and(how_it_ended(stand_in.await));
     }
     // Sending the last spans blocks.
     let _ = tokio::task::spawn_blocking(|| telemetry.flush()).await;
     ended
 }
 
+/// The stand-in's end before it is told to end; never, where there is none.
+async fn early(stand_in: &mut Option<JoinHandle<Result<(), Failure>>>) -> Failure {
+    let Some(task) = stand_in else { return std::future::pending().await };
+    let ended = how_it_ended(task.await);
+    // What has ended cannot be waited for again.
+    *stand_in = None;
+    ended.err().unwrap_or_else(|| Failure::new("the stand-in stopped, though nobody told it to"))
+}
+
+fn how_it_ended(ended: Result<Result<(), Failure>, tokio::task::JoinError>) -> Result<(), Failure> {
+    ended.unwrap_or_else(|error| Err(Failure::new(format!("the stand-in failed: {error}"))))
+}
+
 async fn announce_then_wait(
     claim: &Claim,
     text: &str,
     lifecycle: &Lifecycle,
-    mut router: tokio::task::JoinHandle<Result<(), StartError>>,
+    mut router: JoinHandle<Result<(), StartError>>,
 ) -> Result<(), Failure> {
     let ended = tokio::select! {
         ended = &mut router => ended,
         () = lifecycle.reached(Stage::Serving) => {
-            print!("{text}");
-            claim.announce(text).map_err(|error| Failure::new(format!("the data directory: {error}")))?;
+            // It may have been told to stop while it started.
+            if lifecycle.is_ready() {
+                print!("{text}");
+                claim.announce(text).map_err(|error| Failure::new(format!("the data directory: {error}")))?;
+            }
             router.await
         }
     };
@@ -83,41 +107,46 @@ async fn announce_then_wait(
     }
 }
 
-/// Whether the caller named an origin of their own.
-fn names_origin(arguments: &Up) -> bool {
-    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    arguments.origin.is_some() || set("LAYER_ORIGIN_URL") || set("LAYER_ORIGIN_REGION")
+/// The router's settings, and whether they name an origin of the caller's own: what `layer up` presets, under the
+/// caller's file and environment, under its flags.
+fn settings(arguments: &Up, environment: &dyn Environment) -> Result<(RouterSettings, bool), Failure> {
+    let flags = [
+        ("--listen-address", arguments.router_address.clone()),
+        ("--origin-url", arguments.origin.clone()),
+        ("--config", arguments.config.as_ref().map(|file| file.display().to_string())),
+    ];
+    let flags = flags.into_iter().filter_map(|(name, value)| Some([OsString::from(name), OsString::from(value?)]));
+    let mut sources = Sources {
+        program: "layer up",
+        about: "",
+        environment,
+        arguments: std::iter::once(OsString::from("layer")).chain(flags.flatten()).collect(),
+        presets: vec![("log.filter", json!("warn"))],
+    };
+    let given = config::given::<RouterSettings>(&sources)?;
+    let own_origin = given.contains("origin.url") || given.contains("origin.region");
+    if let Some(address) = &arguments.router_address {
+        sources.presets.push(("admin.address", json!(admin_address(address)?)));
+    }
+    if !own_origin {
+        sources.presets.extend(in_front_of_the_stand_in(arguments, &given));
+    }
+    let Loaded { settings, .. } = config::load::<RouterSettings>(sources)?;
+    Ok((settings, own_origin))
 }
 
-/// The router's settings: what `layer up` presets, under the caller's file and environment, under its flags.
-fn settings(arguments: &Up, own_origin: bool) -> Result<RouterSettings, Failure> {
-    let mut presets = vec![("log.filter", json!("warn"))];
-    if !own_origin {
-        presets.push(("origin.url", json!(format!("http://{}", arguments.stand_in_address))));
+/// What is preset where nobody named an origin: never in front of one that was named, whose key would be lent to anyone.
+fn in_front_of_the_stand_in(arguments: &Up, given: &BTreeSet<String>) -> Vec<(&'static str, Value)> {
+    let mut presets = vec![("origin.url", json!(format!("http://{}", arguments.stand_in_address)))];
+    if !given.contains("auth.mode") {
         presets.push(("auth.mode", json!("open")));
+        presets.push(("auth.open_anywhere", json!(arguments.open_anywhere)));
+    }
+    if !["auth.mode", "origin.api_key", "origin.api_key_file"].iter().any(|name| given.contains(*name)) {
         // The stand-in takes any key, but wants one: callers of an open router need not bring it.
         presets.push(("origin.api_key", json!("any")));
     }
-    let mut flags = vec![
-        ("--listen-address", arguments.router_address.clone()),
-        ("--admin-address", admin_address(&arguments.router_address)?),
-    ];
-    if let Some(url) = &arguments.origin {
-        flags.push(("--origin-url", url.clone()));
-    }
-    if let Some(file) = &arguments.config {
-        flags.push(("--config", file.display().to_string()));
-    }
-    let flags = flags.into_iter().flat_map(|(name, value)| [OsString::from(name), OsString::from(value)]);
-    let sources = Sources {
-        program: "layer up",
-        about: "",
-        environment: &ProcessEnvironment,
-        arguments: std::iter::once(OsString::from("layer")).chain(flags).collect(),
-        presets,
-    };
-    let Loaded { settings, .. } = config::load::<RouterSettings>(sources)?;
-    Ok(settings)
+    presets
 }
 
 fn parts(arguments: &Up, settings: &RouterSettings, embedded: bool) -> Result<Parts, Failure> {
@@ -130,13 +159,73 @@ fn parts(arguments: &Up, settings: &RouterSettings, embedded: bool) -> Result<Pa
         router_admin: url(&settings.admin.address),
         stand_in,
         origin: settings.origin.target()?.address(),
+        // The stand-in takes any key, where the router does not want a certain one.
+        key: if embedded && settings.auth.mode != AuthMode::StoreKey { "demo" } else { "$LAYER_ORIGIN_API_KEY" },
         data_dir: arguments.data.data_dir().display().to_string(),
     })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::Parser as _;
+
     use super::*;
+    use crate::arguments::{Arguments, Verb};
+
+    fn of(flags: &[&str], environment: &[(&str, &str)]) -> Result<(RouterSettings, bool), Failure> {
+        let line = ["layer", "up"].iter().chain(flags);
+        let Verb::Up(up) = Arguments::try_parse_from(line).unwrap().verb else { panic!("not `up`") };
+        let named = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        settings(&up, &environment.iter().map(named).collect::<BTreeMap<_, _>>())
+    }
+
+    #[test]
+    fn without_an_origin_the_router_is_open_in_front_of_the_stand_in() {
+        let (settings, own) = of(&["--stand-in-address", "127.0.0.1:9"], &[]).unwrap();
+        assert!(!own && settings.auth.mode == AuthMode::Open);
+        assert_eq!(settings.origin.url.as_deref(), Some("http://127.0.0.1:9"));
+        assert!(of(&[], &[("LAYER_LISTEN_ADDRESS", "0.0.0.0:1")]).is_err());
+        assert!(of(&["--open-anywhere"], &[("LAYER_LISTEN_ADDRESS", "0.0.0.0:1")]).is_ok());
+        // A mode that wants a certain key wants the caller's own, not one that everybody knows.
+        assert!(of(&[], &[("LAYER_AUTH_MODE", "store-key")]).is_err());
+    }
+
+    #[test]
+    fn an_origin_is_never_served_open_unasked_wherever_it_was_named() {
+        let file = std::env::temp_dir().join(format!("layer-up-{}.toml", std::process::id()));
+        std::fs::write(&file, "[origin]\nurl = \"http://o:1\"\napi_key = \"k\"\n").unwrap();
+        let name = file.to_str().unwrap();
+        let key = ("LAYER_ORIGIN_API_KEY", "k");
+        for named in [
+            of(&["--config", name, "--open-anywhere"], &[]),
+            of(&[], &[("LAYER_CONFIG_FILE", name)]),
+            of(&[], &[("LAYER_ORIGIN_URL", "http://o:1"), key]),
+            of(&[], &[("LAYER_ORIGIN_REGION", "aws-us-east-1"), key]),
+            of(&["--origin", "http://o:1"], &[key]),
+        ] {
+            let (settings, own) = named.unwrap();
+            assert!(own && settings.auth.mode == AuthMode::StoreKey && !settings.auth.open_anywhere);
+            assert_eq!(settings.origin.api_key.unwrap().reveal(), "k");
+        }
+        std::fs::remove_file(file).unwrap();
+    }
+
+    #[test]
+    fn addresses_come_from_the_flag_or_else_from_the_settings() {
+        let listen = ("LAYER_LISTEN_ADDRESS", "127.0.0.1:5");
+        let at = |flags: &[&str], environment: &[(&str, &str)]| {
+            let (settings, _) = of(flags, environment).unwrap();
+            (settings.listen.address, settings.admin.address)
+        };
+        let pair = |listen: &str, admin: &str| (listen.to_owned(), admin.to_owned());
+        assert_eq!(at(&[], &[]), pair("127.0.0.1:8080", "127.0.0.1:9080"));
+        assert_eq!(at(&[], &[listen]), pair("127.0.0.1:5", "127.0.0.1:9080"));
+        assert_eq!(at(&["--router-address", "127.0.0.1:7"], &[listen]), pair("127.0.0.1:7", "127.0.0.1:1007"));
+        let admin = ("LAYER_ADMIN_ADDRESS", "127.0.0.1:6");
+        assert_eq!(at(&["--router-address", "127.0.0.1:7"], &[admin]), pair("127.0.0.1:7", "127.0.0.1:6"));
+    }
 
     #[test]
     fn admin_ports_are_a_thousand_above() {

@@ -26,14 +26,14 @@ pub fn origin(arguments: &Origin) -> Result<(), Failure> {
         stand_in::log()?;
         let lifecycle = Lifecycle::default();
         tokio::spawn(stop_at_signal(lifecycle.clone()));
-        let stand_in = stand_in::StandIn::open(&arguments.data_dir, &arguments.listen, "--listen")?;
+        let stand_in =
+            stand_in::StandIn::open(&arguments.data_dir, &arguments.listen, "--listen", arguments.open_anywhere)?;
         println!(
             "{} listens on http://{}; it is for development and tests, and is not Turbopuffer",
             stand_in::NAME,
             arguments.listen
         );
-        stand_in.serve(lifecycle).await;
-        Ok(())
+        stand_in.serve(lifecycle).await
     })
 }
 

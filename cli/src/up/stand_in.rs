@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use layer_service::{
     admin,
-    config::{LogSettings, TelemetrySettings},
+    config::{LogSettings, TelemetrySettings, is_loopback},
     health::Health,
     lifecycle::{Lifecycle, Stage},
     metrics::Metrics,
@@ -35,8 +35,13 @@ pub fn log() -> Result<(), Failure> {
 }
 
 impl StandIn {
-    /// Opens its data and its ports; `option` names the address in an error.
-    pub fn open(data_dir: &Path, address: &str, option: &'static str) -> Result<Self, Failure> {
+    /// Opens its data and its ports; `option` names the address in an error. It takes any key, so that it listens where
+    /// others can reach it only when it is `open_anywhere`.
+    pub fn open(data_dir: &Path, address: &str, option: &'static str, open_anywhere: bool) -> Result<Self, Failure> {
+        if !open_anywhere && !is_loopback(address) {
+            let reason = "is not loopback, and the stand-in takes any key; --open-anywhere allows it";
+            return Err(Failure::usage(format!("{option} `{address}` {reason}")));
+        }
         let advise =
             |error: layer_service::server::BindError| Failure::new(format!("{error}; choose another with {option}"));
         let listener = bind(address, option, false).map_err(advise)?;
@@ -46,8 +51,8 @@ impl StandIn {
         Ok(Self { app, listener, admin })
     }
 
-    /// Serves until told to stop, and then what is in flight, bounded.
-    pub async fn serve(self, lifecycle: Lifecycle) {
+    /// Serves until told to stop, and then what is in flight, bounded; an error where it ends untold.
+    pub async fn serve(self, lifecycle: Lifecycle) -> Result<(), Failure> {
         let health = Health::new(NAME, lifecycle.clone());
         tokio::spawn(admin::serve(self.admin, health, Metrics::default(), lifecycle.clone()));
         lifecycle.advance(Stage::Serving);
@@ -58,12 +63,15 @@ impl StandIn {
             lifecycle.reached(Stage::Noticing).await;
             tokio::time::sleep(STOP_TIMEOUT).await;
         };
-        tokio::select! {
-            ended = served.into_future() => if let Err(error) = ended {
-                tracing::error!(%error, "the stand-in stopped");
-            },
-            () = late => tracing::warn!("requests were still in flight when the stand-in stopped"),
-        }
+        let ended = tokio::select! {
+            ended = served.into_future() => ended.map_err(|error| Failure::new(format!("the stand-in stopped: {error}"))),
+            () = late => {
+                tracing::warn!("requests were still in flight when the stand-in stopped");
+                Ok(())
+            }
+        };
+        let told = lifecycle.is_stopping();
         lifecycle.advance(Stage::Cut);
+        if told { ended } else { ended.and(Err(Failure::new("the stand-in stopped, though nobody told it to"))) }
     }
 }
