@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// A schema has at most 1,024 names of 128 bytes with some settings each; this is ten times that.
-const SCHEMA_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub const SCHEMA_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Recall answers hold rows only when asked for their ground truth: a debugging call, of a few rows by default.
 const RECALL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -69,8 +69,11 @@ pub fn take_include(mut request: Request<Source>) -> (Request<Source>, bool) {
 
 /// Reads a good answer whole and changes it; any other is relayed as it streams.
 pub async fn edit(answer: Response<Watched>, change: Change) -> Result<Response<Relayable>, Refusal> {
-    if !answer.status().is_success() || answer.headers().contains_key(CONTENT_ENCODING) {
+    if !answer.status().is_success() {
         return Ok(answer.map(Relayable::Origin));
+    }
+    if answer.headers().contains_key(CONTENT_ENCODING) {
+        return Err(Refusal::Upstream("the origin compressed an answer that was asked for uncompressed".to_owned()));
     }
     let (mut head, body) = answer.into_parts();
     let unread = |error: BoxError| Refusal::Upstream(format!("the origin's answer cannot be read: {error}"));

@@ -12,6 +12,7 @@ use http::{
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
     uri::{PathAndQuery, Uri},
 };
+use http_body_util::{BodyExt, Limited};
 use layer_origin::{Client, OriginBody};
 use layer_service::{
     deadline::{REQUEST_TIMEOUT_MS, deadline, remaining_ms},
@@ -25,6 +26,7 @@ use layer_wire::{QueryRewriter, WriteOptions, WriteRewriter};
 use tracing::Instrument;
 
 use crate::{
+    accepted::Accepted,
     answer,
     auth::Auth,
     body::{Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source, Watched},
@@ -32,6 +34,7 @@ use crate::{
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
     refusal::Refusal,
+    reserved,
     route::{Route, region_prefix},
     settings::RouterSettings,
 };
@@ -42,6 +45,8 @@ pub struct Shared {
     pub settings: RouterSettings,
     /// Who may call.
     pub auth: Auth,
+    /// Whom the origin has accepted lately.
+    pub accepted: Accepted,
     /// What is counted.
     pub observe: Arc<Observe>,
     /// Everything that is counted, as a page.
@@ -66,7 +71,9 @@ pub struct Core {
 }
 
 /// What is known of a call before its body is read.
-struct Call {
+struct Call<'a> {
+    /// The namespace that it is about.
+    namespace: Option<&'a str>,
     measured: Measured,
     /// The caller's own, if it named one.
     deadline: Option<Instant>,
@@ -94,7 +101,7 @@ impl Core {
         }
         let path = request.uri().path().to_owned();
         let route = Route::of(request.method(), &path);
-        if let Some(page) = self.page(&route) {
+        if let Some(page) = self.page(&route, request.headers()) {
             return page;
         }
         let mut measured = self.shared.observe.begin(&route, started);
@@ -103,23 +110,30 @@ impl Core {
             false => tracing::Span::none(),
         };
         measured.within(span.clone());
-        let mut call = Call { measured, deadline: None, internal };
+        let mut call = Call { namespace: route.namespace(), measured, deadline: None, internal };
         let (version, progress) = (request.version(), request.body().progress());
-        match self.serve(&route, &mut call, request).instrument(span).await {
+        let mut response = match self.serve(&route, &mut call, request).instrument(span).await {
             Ok(answer) => answer.finish(call.measured),
             Err(refusal) => {
                 call.measured.refused(refusal.code().0);
-                let mut response = refusal.into_response();
-                if version < Version::HTTP_2 && !progress.is_received() {
-                    // What is left of the request's body cannot be told from the next request.
-                    response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
-                }
-                response
+                refusal.into_response()
             }
+        };
+        if version < Version::HTTP_2 && !progress.is_received() {
+            // What is left of the request's body cannot be told from the next request.
+            response.headers_mut().insert(CONNECTION, http::HeaderValue::from_static("close"));
         }
+        response
     }
 
-    fn page(&self, route: &Route<'_>) -> Option<Response<ResponseBody>> {
+    /// Layer's own pages. Metrics name namespaces, so on this port they are for callers that are known good; the admin
+    /// port shows them to anybody who can reach it.
+    fn page(&self, route: &Route<'_>, headers: &HeaderMap) -> Option<Response<ResponseBody>> {
+        if *route == Route::Metrics
+            && let Err(refusal) = self.shared.auth.check(headers).and_then(|()| self.shared.accepted.check(headers))
+        {
+            return Some(refusal.into_response());
+        }
         let (status, kind, body) = match route {
             Route::Health => json(self.shared.health.live()),
             Route::Ready => json(self.shared.health.ready()),
@@ -133,7 +147,12 @@ impl Core {
         Some(response)
     }
 
-    async fn serve(&self, route: &Route<'_>, call: &mut Call, mut request: Request<Source>) -> Result<Answer, Refusal> {
+    async fn serve(
+        &self,
+        route: &Route<'_>,
+        call: &mut Call<'_>,
+        mut request: Request<Source>,
+    ) -> Result<Answer, Refusal> {
         let permit = match self.admit(route, call, &mut request) {
             Ok(permit) => permit,
             Err(refusal) => {
@@ -150,8 +169,8 @@ impl Core {
     }
 
     /// Everything that can be refused before the body is looked at.
-    fn admit(&self, route: &Route<'_>, call: &mut Call, request: &mut Request<Source>) -> Result<Permit, Refusal> {
-        if self.shared.lifecycle.stage() >= Stage::Closing {
+    fn admit(&self, route: &Route<'_>, call: &mut Call<'_>, request: &mut Request<Source>) -> Result<Permit, Refusal> {
+        if self.shared.lifecycle.stage() >= Stage::Cut {
             return Err(Refusal::Draining);
         }
         let permit = self.shared.flights.enter().ok_or(Refusal::Overloaded { limit: self.shared.flights.limit() })?;
@@ -175,7 +194,7 @@ impl Core {
     async fn relay(
         &self,
         route: &Route<'_>,
-        call: &mut Call,
+        call: &mut Call<'_>,
         request: Request<Source>,
     ) -> Result<Response<Relayable>, Refusal> {
         match route {
@@ -193,7 +212,7 @@ impl Core {
         }
     }
 
-    async fn write(&self, call: &mut Call, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
+    async fn write(&self, call: &mut Call<'_>, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
         let options = WriteOptions { upserted_at_ms: clock::epoch_ms(), allow_reserved: call.internal };
         let (request, seen, progress) =
             self.rewrite(call, request, Rewriter::Write(WriteRewriter::new(options))).await?;
@@ -204,7 +223,7 @@ impl Core {
         Ok(answer.map(Relayable::Origin))
     }
 
-    async fn query(&self, call: &mut Call, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
+    async fn query(&self, call: &mut Call<'_>, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
         let (request, seen, progress) = self.rewrite(call, request, Rewriter::Query(QueryRewriter::new())).await?;
         let answer = self.send(call, request, &progress).await?;
         if let Some(Rewritten::Query(seen)) = seen {
@@ -216,7 +235,7 @@ impl Core {
     /// Reads a body ahead up to the bound, with Layer's changes.
     async fn rewrite(
         &self,
-        call: &Call,
+        call: &Call<'_>,
         request: Request<Source>,
         rewriter: Rewriter,
     ) -> Result<(Request<RequestBody>, Option<Rewritten>, Arc<Progress>), Refusal> {
@@ -240,11 +259,14 @@ impl Core {
     async fn edited(
         &self,
         route: &Route<'_>,
-        call: &mut Call,
+        call: &mut Call<'_>,
         request: Request<Source>,
     ) -> Result<Response<Relayable>, Refusal> {
         let is_head = *request.method() == Method::HEAD;
-        let (request, include) = answer::take_include(request);
+        let (mut request, include) = answer::take_include(request);
+        if matches!(route, Route::Schema(_)) && *request.method() == Method::POST {
+            request = within(call.deadline, self.checked_schema(call.internal, request)).await??;
+        }
         let mut answer = self.whole_answer(call, request).await?;
         if is_head {
             // Of the body that Layer would have made.
@@ -259,8 +281,29 @@ impl Core {
         within(call.deadline, answer::edit(answer, change)).await?
     }
 
+    /// A change of a schema, read whole: reserved names are refused.
+    async fn checked_schema(&self, internal: bool, request: Request<Source>) -> Result<Request<Source>, Refusal> {
+        let (mut head, mut source) = request.into_parts();
+        if let Encoding::Gzip = encoding(&head.headers)? {
+            head.headers.remove(CONTENT_ENCODING);
+            source = source.gunzipped();
+        }
+        head.headers.remove(CONTENT_LENGTH);
+        let progress = source.progress();
+        let too_large = Refusal::TooLarge { limit: answer::SCHEMA_BYTES_MAX as u64 };
+        let read = Limited::new(source, answer::SCHEMA_BYTES_MAX).collect().await;
+        let body = read.map_err(|_| progress.fault().map_or(too_large, Refusal::from))?.to_bytes();
+        reserved::check_schema(&body, internal)?;
+        let limit = self.shared.settings.limits.body_bytes;
+        Ok(Request::from_parts(head, Source::whole(body, limit, self.stall_limit())))
+    }
+
     /// Relays a call whose answer Layer must read: it may come uncompressed only.
-    async fn whole_answer(&self, call: &mut Call, mut request: Request<Source>) -> Result<Response<Watched>, Refusal> {
+    async fn whole_answer(
+        &self,
+        call: &mut Call<'_>,
+        mut request: Request<Source>,
+    ) -> Result<Response<Watched>, Refusal> {
         request.headers_mut().insert(ACCEPT_ENCODING, http::HeaderValue::from_static("identity"));
         let progress = request.body().progress();
         self.send(call, request.map(RequestBody::Direct), &progress).await
@@ -269,7 +312,7 @@ impl Core {
     /// Sends to the origin and waits for the answer's head.
     async fn send(
         &self,
-        call: &mut Call,
+        call: &mut Call<'_>,
         mut request: Request<RequestBody>,
         progress: &Progress,
     ) -> Result<Response<Watched>, Refusal> {
@@ -280,18 +323,24 @@ impl Core {
             request.headers_mut().insert(REQUEST_TIMEOUT_MS, remaining_ms(deadline));
         }
         call.measured.asked();
+        let bearer = self.shared.accepted.remember(request.headers());
         let answer = match self.shared.traces {
             true => {
                 let span = client_span("origin");
                 propagate(&span, request.headers_mut());
-                self.wait(call.deadline, request, progress).instrument(span).await?
+                let answer = self.wait(call.deadline, request, progress).instrument(span.clone()).await?;
+                span.record("http.response.status_code", answer.status().as_u16());
+                answer
             }
             false => self.wait(call.deadline, request, progress).await?,
         };
         if answer.headers().contains_key(SERVED_BY) {
             return Err(Refusal::Upstream("the origin is Layer itself (setting origin.url): a loop".to_owned()));
         }
-        call.measured.answered(answer.status());
+        call.measured.answered(answer.status(), call.namespace);
+        if let Some(bearer) = bearer {
+            self.shared.accepted.answered(bearer, answer.status());
+        }
         Ok(self.marked(call, answer))
     }
 
@@ -312,7 +361,7 @@ impl Core {
     }
 
     /// Makes the origin's head the router's.
-    fn marked(&self, call: &Call, mut answer: Response<OriginBody<RequestBody>>) -> Response<Watched> {
+    fn marked(&self, call: &Call<'_>, mut answer: Response<OriginBody<RequestBody>>) -> Response<Watched> {
         let target = self.client.target();
         let headers = answer.headers_mut();
         headers::strip_hop_by_hop(headers);
@@ -368,15 +417,20 @@ async fn in_time<T>(
     progress: &Progress,
     mut answer: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
+    // What was read ahead moved before there was anybody to wait for.
+    let asked = Instant::now();
+    let limit = || deadline.unwrap_or_else(|| progress.moved_at().max(asked) + patience);
+    let mut until = limit();
     loop {
-        let until = deadline.unwrap_or_else(|| Instant::now() + patience);
-        let (sending, pieces) = (!progress.is_sent(), progress.pieces());
-        match tokio::time::timeout_at(until.into(), answer.as_mut()).await {
-            Ok(answer) => return Some(answer),
-            // A large body may take longer than an answer, as long as it moves.
-            Err(_) if deadline.is_none() && sending && (progress.is_sent() || progress.pieces() > pieces) => {}
-            Err(_) => return None,
+        if let Ok(answer) = tokio::time::timeout_at(until.into(), answer.as_mut()).await {
+            return Some(answer);
         }
+        // A large body may take longer than an answer, as long as it moves.
+        let later = limit();
+        if later <= until {
+            return None;
+        }
+        until = later;
     }
 }
 

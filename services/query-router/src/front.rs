@@ -1,12 +1,13 @@
 //! The front door: one port, HTTP and gRPC.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
 use layer_service::{
+    deadline::deadline,
     server::{Application, MakeApplication, Peer},
     shed::Permit,
 };
@@ -40,9 +41,7 @@ impl Application for Front {
                 Err(refusal) => return refuse_grpc(refusal).await,
             };
             request.extensions_mut().insert(Caller { internal: peer.internal });
-            let answer = Box::pin(self.grpc.clone().oneshot(request.map(tonic::body::Body::new))).await;
-            let Ok(answer) = answer;
-            return answer.map(ResponseBody::Grpc);
+            return Box::pin(self.grpc_call(request)).await;
         }
         let limits = &self.core.shared.settings.limits;
         let request = request.map(|body| Source::incoming(body, limits.body_bytes, self.core.stall_limit()));
@@ -51,6 +50,23 @@ impl Application for Front {
 }
 
 impl Front {
+    /// A gRPC call. Its message comes under the same limits as any body, and within the call's own deadline.
+    async fn grpc_call(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let deadline = deadline(request.headers(), Instant::now()).ok().flatten();
+        let limit = self.core.shared.settings.limits.body_bytes;
+        let request =
+            request.map(|body| tonic::body::Body::new(Source::incoming(body, limit, self.core.stall_limit())));
+        let call = self.grpc.clone().oneshot(request);
+        let answered = match deadline {
+            Some(deadline) => tokio::time::timeout_at(deadline.into(), call).await,
+            None => Ok(call.await),
+        };
+        match answered {
+            Ok(Ok(answer)) => answer.map(ResponseBody::Grpc),
+            Err(_) => refuse_grpc(Refusal::Timeout).await,
+        }
+    }
+
     /// Checks a gRPC call before its message is read: a message is held whole, and strangers may not fill the memory.
     /// Health and reflection are open, and small.
     fn admit_grpc<B>(&self, request: &Request<B>) -> Result<Option<Permit>, Refusal> {

@@ -4,6 +4,7 @@
 //! What Layer does not change it relays byte for byte; it keeps no state, so any number of routers may run side by side.
 //! It never answers from anything but the origin's answer, and never retries what a caller's SDK retries.
 
+mod accepted;
 mod answer;
 mod auth;
 mod body;
@@ -15,6 +16,7 @@ mod headers;
 mod observe;
 mod program;
 mod refusal;
+mod reserved;
 mod route;
 mod settings;
 

@@ -4,7 +4,7 @@
 //! query's text, and the number of namespaces told apart is bounded.
 
 use std::{
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -108,8 +108,6 @@ pub enum Status {
 }
 
 impl Status {
-    const ALL: [Self; 4] = [Self::Ok, Self::TpufError, Self::LayerError, Self::Timeout];
-
     fn label(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -151,19 +149,20 @@ struct Timed {
 }
 
 impl Timed {
-    fn series(&self, namespace: &str) -> [[Histogram; 3]; 4] {
-        Status::ALL.map(|status| {
-            let labels = [DIRECT, namespace, status.label()];
-            [&self.duration, &self.tpuf, &self.overhead].map(|vec| vec.with_label_values(&labels))
-        })
+    fn series(&self, namespace: &str, status: Status) -> [Histogram; 3] {
+        let labels = [DIRECT, namespace, status.label()];
+        [&self.duration, &self.tpuf, &self.overhead].map(|vec| vec.with_label_values(&labels))
     }
 }
+
+/// The durations of one kind of call by status, made when first needed.
+type ByStatus = [OnceLock<[Histogram; 3]>; 4];
 
 /// The series of one namespace.
 pub struct NamespaceSeries {
     name: String,
-    query: std::sync::OnceLock<[[Histogram; 3]; 4]>,
-    upsert: std::sync::OnceLock<[[Histogram; 3]; 4]>,
+    query: ByStatus,
+    upsert: ByStatus,
 }
 
 impl NamespaceSeries {
@@ -222,7 +221,7 @@ impl Observe {
             observe: Arc::clone(self),
             family,
             route: route.name(),
-            namespace: counted.map(|name| self.namespaces.get(name)),
+            namespace: counted.map(|name| self.namespaces.known(name)),
             started,
             asked: None,
             code: 0,
@@ -238,10 +237,12 @@ impl Observe {
         let name = call.namespace.as_ref().map_or("", |series| series.name.as_str());
         match (call.family, &call.namespace) {
             (Family::Query, Some(series)) => {
-                observe(&series.query.get_or_init(|| self.query.series(name))[call.status as usize], times);
+                let made = series.query[call.status as usize].get_or_init(|| self.query.series(name, call.status));
+                observe(made, times);
             }
             (Family::Upsert, Some(series)) => {
-                observe(&series.upsert.get_or_init(|| self.upsert.series(name))[call.status as usize], times);
+                let made = series.upsert[call.status as usize].get_or_init(|| self.upsert.series(name, call.status));
+                observe(made, times);
             }
             (Family::Head, _) => self.head.with_label_values(&[DIRECT, name, call.status.label()]).observe(times[0]),
             (Family::List, _) => self.list.with_label_values(&[DIRECT, "", call.status.label()]).observe(times[0]),
@@ -275,6 +276,11 @@ impl Measured {
         self.started
     }
 
+    /// The call's span.
+    pub fn span(&self) -> &tracing::Span {
+        &self.span
+    }
+
     /// When the origin was asked, if it was.
     pub fn asked_at(&self) -> Option<Instant> {
         self.asked
@@ -291,8 +297,13 @@ impl Measured {
         self.observe.in_flight.inc();
     }
 
-    /// The origin answered with `code`.
-    pub fn answered(&mut self, code: http::StatusCode) {
+    /// The origin answered with `code` about `namespace`. Only a good answer makes a namespace known: strangers could
+    /// otherwise fill the metrics with names of their own.
+    pub fn answered(&mut self, code: http::StatusCode, namespace: Option<&str>) {
+        let counted = namespace.filter(|name| code.is_success() && self.namespace.is_some() && is_name(name));
+        if let Some(name) = counted {
+            self.namespace = Some(self.observe.namespaces.get(name));
+        }
         self.code = code.as_u16();
         self.status = if code.is_success() { Status::Ok } else { Status::TpufError };
         self.count("origin");
@@ -337,7 +348,16 @@ impl Measured {
         let code = three_digits(self.code, &mut digits);
         self.observe.requests.with_label_values(&[self.route, served_by, code]).inc();
         self.span.record("http.response.status_code", self.code);
+        if self.code >= 500 {
+            self.span.record("otel.status_code", "ERROR");
+        }
     }
+}
+
+/// What Turbopuffer takes for a namespace's name.
+fn is_name(name: &str) -> bool {
+    (1..=128).contains(&name.len())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
 fn three_digits(code: u16, digits: &mut [u8; 3]) -> &str {

@@ -50,6 +50,17 @@ pub fn region_prefix(path: &str) -> usize {
     if cloud && named && (rest.starts_with("v1/") || rest.starts_with("v2/")) { region.len() + 1 } else { 0 }
 }
 
+/// Whether a part of a path means another path to whoever normalises it on the way to the origin: `.` and `..`, also
+/// percent-encoded, and encoded separators. A write could then take a route that does not stamp.
+fn is_confusing(segment: &str) -> bool {
+    if !segment.contains('%') {
+        return segment == "." || segment == "..";
+    }
+    let lower = segment.to_ascii_lowercase();
+    let plain = lower.replace("%2e", ".");
+    plain == "." || plain == ".." || ["%2f", "%5c", "%25"].iter().any(|encoded| lower.contains(encoded))
+}
+
 impl<'a> Route<'a> {
     /// The call that `method` on `path` is.
     pub fn of(method: &Method, path: &'a str) -> Self {
@@ -80,6 +91,9 @@ impl<'a> Route<'a> {
             None if rest.is_empty() => return Self::Unknown,
             None => (rest, ""),
         };
+        if is_confusing(namespace) {
+            return Self::Unknown;
+        }
         match (method.as_str(), version, action) {
             ("POST", 2, "" | "async") => Self::Write(namespace),
             ("DELETE", 2, "") => Self::DeleteNamespace(namespace),
@@ -186,6 +200,10 @@ mod tests {
             ("POST", "/V2/namespaces/a"),
             ("POST", "/v2/namespaces/a/query/"),
             ("DELETE", "/v1/namespaces/a"),
+            ("POST", "/v2/namespaces/./query"),
+            ("POST", "/v2/namespaces/%2E%2e/query"),
+            ("POST", "/v2/namespaces/a%2Fquery"),
+            ("DELETE", "/v2/namespaces/a%5cb"),
             ("GET", "/"),
         ] {
             assert_eq!(Route::of(&method.parse().unwrap(), path), Route::Unknown, "{method} {path}");

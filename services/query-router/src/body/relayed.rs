@@ -76,7 +76,8 @@ impl Body for Relayed {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let frame = ready!(Pin::new(&mut this.body).poll_frame(cx));
+        let span = this.held.1.span();
+        let frame = ready!(span.in_scope(|| Pin::new(&mut this.body).poll_frame(cx)));
         this.ended = frame.is_none() || this.body.is_end_stream();
         Poll::Ready(frame)
     }

@@ -6,10 +6,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     task::{Context, Poll, ready},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_compression::tokio::bufread::GzipDecoder;
@@ -66,11 +66,12 @@ impl From<Fault> for Refusal {
 }
 
 /// What became of a request's body, for the task that waits for the answer to it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Progress {
     received: AtomicBool,
-    sent: AtomicBool,
-    pieces: AtomicUsize,
+    began: Instant,
+    /// When a piece last came or the last one went, in milliseconds after `began`.
+    moved: AtomicU64,
     fault: OnceLock<Fault>,
 }
 
@@ -80,14 +81,14 @@ impl Progress {
         self.received.load(Ordering::Relaxed)
     }
 
-    /// How many pieces have come: it moves while that grows.
-    pub fn pieces(&self) -> usize {
-        self.pieces.load(Ordering::Relaxed)
+    /// When the body last moved.
+    pub fn moved_at(&self) -> Instant {
+        self.began + Duration::from_millis(self.moved.load(Ordering::Relaxed))
     }
 
-    /// The whole body has been handed to the connection.
-    pub fn is_sent(&self) -> bool {
-        self.sent.load(Ordering::Relaxed)
+    fn moves(&self) {
+        let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        self.moved.store(now, Ordering::Relaxed);
     }
 
     /// Why the body broke off, if it did.
@@ -95,8 +96,9 @@ impl Progress {
         self.fault.get().cloned()
     }
 
+    /// The whole body has been handed to the connection.
     pub(super) fn sent(&self) {
-        self.sent.store(true, Ordering::Relaxed);
+        self.moves();
     }
 
     pub(super) fn broke(&self, fault: &Fault) {
@@ -137,7 +139,12 @@ impl Source {
     }
 
     fn new(kind: Kind, limit: u64, stall: Duration, ended: bool) -> Self {
-        let progress = Arc::new(Progress { received: ended.into(), sent: ended.into(), ..Progress::default() });
+        let progress = Arc::new(Progress {
+            received: ended.into(),
+            began: Instant::now(),
+            moved: AtomicU64::new(0),
+            fault: OnceLock::new(),
+        });
         Self { kind, left: limit, limit, stall: Stall::new(stall), ended, progress }
     }
 
@@ -185,7 +192,7 @@ impl Source {
         match self.left.checked_sub(piece.len() as u64) {
             Some(left) => {
                 self.left = left;
-                self.progress.pieces.fetch_add(1, Ordering::Relaxed);
+                self.progress.moves();
                 if matches!(&self.kind, Kind::Incoming(incoming) if incoming.is_end_stream()) {
                     self.end();
                 }

@@ -1,0 +1,70 @@
+//! Names that callers may not give to attributes, in bodies that are read whole.
+
+use std::fmt;
+
+use layer_wire::{RESERVED_PREFIX, UPSERTED_AT};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::refusal::Refusal;
+
+/// Refuses a change of a schema that names a reserved attribute. Layer's own services may, but for the stamp, whose type
+/// the router declares. What is no map of names is for the origin to refuse.
+pub fn check_schema(body: &[u8], internal: bool) -> Result<(), Refusal> {
+    let mut json = serde_json::Deserializer::from_slice(body);
+    let found = json.deserialize_map(Names { internal }).ok().flatten();
+    match found {
+        None => Ok(()),
+        Some(name) => Err(Refusal::Invalid(format!("{name}: names that begin with {RESERVED_PREFIX} are Layer's own"))),
+    }
+}
+
+/// Looks for the first reserved name among a map's keys.
+struct Names {
+    internal: bool,
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of attributes")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Option<String>, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<String>()? {
+            let reserved = if self.internal { name == UPSERTED_AT } else { name.starts_with(RESERVED_PREFIX) };
+            if reserved && found.is_none() {
+                found = Some(name);
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reserved_names_are_refused_by_name_however_they_are_spelled() {
+        for body in [r#"{"_hevlayer_upserted_at":"string"}"#, r#"{"a":"int","\u005fhevlayer_x":{"type":"int"}}"#] {
+            let refused = check_schema(body.as_bytes(), false).expect_err(body).to_string();
+            assert!(refused.contains("_hevlayer_"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn layers_own_services_may_but_for_the_stamp() {
+        assert!(check_schema(br#"{"_hevlayer_x":"int"}"#, true).is_ok());
+        assert!(check_schema(br#"{"_hevlayer_upserted_at":"int"}"#, true).is_err());
+    }
+
+    #[test]
+    fn the_rest_is_for_the_origin() {
+        for body in [r#"{"a":{"_hevlayer_x":1}}"#, "[]", "{", "", r#"{"_hevlayer_x":"#] {
+            assert!(check_schema(body.as_bytes(), false).is_ok(), "{body}");
+        }
+    }
+}
