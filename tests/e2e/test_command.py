@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import socket
@@ -186,6 +187,45 @@ def test_up_with_an_origin_of_ones_own_says_so_and_starts_no_stand_in(origin, tm
         program.process.kill()
 
 
+def test_an_origin_that_the_file_names_is_not_served_open(origin, tmp_path: Path) -> None:
+    file = tmp_path / "router.toml"
+    file.write_text(f'[origin]\nurl = "{origin.url}"\napi_key = "{KEY}"\n')
+    program = start_mesh(tmp_path, {"LAYER_CONFIG_FILE": str(file)})
+    try:
+        assert f"Turbopuffer at 127.0.0.1:{origin.port}" in program.process.log
+        assert "stand-in" not in program.process.log
+        assert ask(program.url, "GET", "/v1/namespaces", key=False).status == 401
+        assert ask(program.url, "GET", "/v1/namespaces").status == 200
+    finally:
+        program.process.kill()
+
+
+@pytest.mark.parametrize(("option", "verb"), [("--stand-in-address", "up"), ("--listen", "origin")])
+def test_the_stand_in_listens_where_others_reach_it_only_when_told(tmp_path: Path, option: str, verb: str) -> None:
+    arguments = [binary("layer"), verb, "--data-dir", str(tmp_path), option, f"0.0.0.0:{free_port()}"]
+    done = run(arguments)
+    assert done.returncode == EXIT_USAGE, done
+    assert option in done.stderr
+    assert "--open-anywhere" in done.stderr
+
+
+def test_a_mesh_that_was_killed_does_not_stand_in_the_way_of_the_next(tmp_path: Path) -> None:
+    router, stand_in = free_port(), free_port()
+    arguments = up_arguments(tmp_path, router, stand_in)
+    assert layer("up", *arguments, "--detach").returncode == 0
+    page = json.loads((tmp_path / "mesh.json").read_text())
+    os.kill(page["pid"], signal.SIGKILL)
+    until(lambda: layer("down", "--data-dir", str(tmp_path)).returncode == 1, "nothing runs any more")
+    assert (tmp_path / "mesh.json").exists(), "the killed one's page stays"
+    try:
+        done = layer("up", *arguments, "--detach")
+        assert done.returncode == 0, done.stderr
+        assert json.loads((tmp_path / "mesh.json").read_text())["pid"] != page["pid"]
+        assert ask(f"http://127.0.0.1:{router}", "GET", "/ready").status == 200
+    finally:
+        assert layer("down", "--data-dir", str(tmp_path)).returncode == 0
+
+
 def test_the_sdks_own_variables_change_nothing(tmp_path: Path) -> None:
     own = {
         "TURBOPUFFER_BASE_URL": "http://127.0.0.1:1",
@@ -256,6 +296,13 @@ def test_the_file_may_be_named_by_the_environment(tmp_path: Path) -> None:
         (["--telemetry-sample-ratio", "2"], {}, "telemetry.sample_ratio"),
         (["--tls-certificate-file", "/nonexistent"], {}, "tls.key_file"),
         (["--auth-mode", "closed"], {}, "auth.mode"),
+        (["--auth-internal-key", ""], {}, "auth.internal_key"),
+        (["--auth-internal-key", " \t"], {}, "auth.internal_key"),
+        (["--listen-connections-max", "0"], {}, "listen.connections_max"),
+        (["--origin-connect-timeout-ms", "0"], {}, "origin.connect_timeout_ms"),
+        (["--origin-ca-file", "/nonexistent", "--origin-url", "https://127.0.0.1:1"], {}, "origin.ca_file"),
+        (["--tls-certificate-file", "/nonexistent", "--tls-key-file", "/x"], {}, "tls.certificate_file"),
+        ([], {"LAYER_ORIGIN_API_KEY_FILE": "/nonexistent"}, "origin.api_key_file"),
         (["stray"], {}, "stray"),
         ([], {"LAYER_LIMITS_REQUESTS_MAXX": "1"}, "LAYER_LIMITS_REQUESTS_MAXX"),
         ([], {"LAYER_LIMITS_REQUESTS_MAX": "x"}, "LAYER_LIMITS_REQUESTS_MAX"),
@@ -275,6 +322,8 @@ def test_a_wrong_setting_is_refused_by_its_name(arguments: list[str], env: dict[
         ("stray = 1\n", "stray"),
         ('[limits]\nrequests_max = "many"\n', "limits.requests_max"),
         ("[limits\n", "router.toml"),
+        ("[origin]\napi_key = s3cret\n", "line 2"),
+        ("[auth]\ninternal_key = 53237\n", "auth.internal_key"),
         ('[origin]\napi_key = "' + "s3cret" + '"\napi_key_fil = "x"\n', "origin.api_key_fil"),
     ],
 )
@@ -284,6 +333,7 @@ def test_a_wrong_key_of_the_file_is_refused_by_its_name(tmp_path: Path, text: st
     said = refused([*ROUTER, "--config", str(file)])
     assert names in said
     assert "s3cret" not in said
+    assert "53237" not in said
 
 
 def test_layer_up_refuses_wrong_settings_by_name(tmp_path: Path) -> None:
