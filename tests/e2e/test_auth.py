@@ -93,3 +93,38 @@ def test_without_an_internal_key_nobody_is_internal(origin: FakeOrigin, start, m
     for shown in ("", "null", "any"):
         assert refusal(ask(router.url, "POST", WRITE, own, [("x-layer-internal-key", shown)]))[0] == 422
     assert not origin.requests
+
+
+def test_metrics_are_for_callers_known_good(origin: FakeOrigin, start) -> None:
+    """They name namespaces. In `pass-through` only the origin's own word makes a bearer known good."""
+    router = start()
+    assert refusal(ask(router.url, "GET", "/metrics", key=False))[0] == 401
+    assert refusal(ask(router.url, "GET", "/metrics", headers=bearer("wrong"), key=False))[0] == 403
+    assert ask(router.url, "GET", "/metrics").status == 200
+    passing = start({"auth.mode": "pass-through"})
+    assert refusal(ask(passing.url, "GET", "/metrics", headers=bearer("theirs"), key=False))[0] == 403
+    assert ask(passing.url, "GET", "/v1/namespaces", headers=bearer("theirs"), key=False).status == 200
+    assert ask(passing.url, "GET", "/metrics", headers=bearer("theirs"), key=False).status == 200
+    assert refusal(ask(passing.url, "GET", "/metrics", headers=bearer("others"), key=False))[0] == 403
+
+
+def test_strangers_name_no_namespace_in_the_metrics(origin: FakeOrigin, start) -> None:
+    router = start()
+    for number in range(50):
+        assert ask(router.url, "POST", f"/v2/namespaces/stranger-{number}", b"{}", key=False).status == 401
+    assert "stranger-" not in router.metrics()
+
+
+def test_a_change_of_a_schema_may_not_name_what_is_layers(origin: FakeOrigin, start) -> None:
+    router = start({"auth.internal_key": "inner"})
+    internal = [("x-layer-internal-key", "inner")]
+    target = "/v1/namespaces/ns/schema"
+    for body in (b'{"_hevlayer_upserted_at":"string"}', b'{"a":"int","_hevlayer_x":"int"}'):
+        status, code, message = refusal(ask(router.url, "POST", target, body))
+        assert (status, code) == (422, "validation_error")
+        assert "_hevlayer_" in message
+    assert not origin.requests
+    assert ask(router.url, "POST", target, b'{"_hevlayer_x":"int"}', internal).status == 200
+    assert refusal(ask(router.url, "POST", target, b'{"_hevlayer_upserted_at":"int"}', internal))[0] == 422
+    assert ask(router.url, "POST", target, b'{"a":"int"}').status == 200
+    assert origin.last().body == b'{"a":"int"}'

@@ -214,7 +214,7 @@ def test_metrics_count_queries_and_writes(origin: FakeOrigin, start) -> None:
 
 def test_the_metrics_page_is_the_same_on_both_ports_and_well_formed(router: Program, origin: FakeOrigin) -> None:
     ask(router.url, "POST", WRITE, BODY)
-    page = ask(router.url, "GET", "/metrics", key=False)
+    page = ask(router.url, "GET", "/metrics")
     assert (page.get("content-type") or "").startswith("text/plain; version=0.0.4")
     for text in (page.body.decode(), get(f"{router.admin_url}/metrics")[1]):
         assert "# TYPE layer_upsert_duration_seconds histogram" in text
