@@ -17,6 +17,7 @@ use clap::{CommandFactory, Parser};
 
 use arguments::{Arguments, Verb};
 use failure::Failure;
+use output::say;
 
 fn main() -> ExitCode {
     match Arguments::try_parse().map(run) {
@@ -36,7 +37,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Query(query) => client::run(verbs::query(&query)),
         Verb::Namespaces(namespaces) => client::run(verbs::namespaces(&namespaces)),
         Verb::Version => {
-            println!("layer {}", env!("CARGO_PKG_VERSION"));
+            say(concat!("layer ", env!("CARGO_PKG_VERSION"), "\n"));
             Ok(())
         }
         Verb::Completions { shell } => {
@@ -44,7 +45,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
             Ok(())
         }
         Verb::Reference { page } => {
-            print!("{}", verbs::reference(page));
+            say(&verbs::reference(page));
             Ok(())
         }
     }

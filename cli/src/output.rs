@@ -1,11 +1,19 @@
-//! Tables for people.
+//! What the command prints.
+
+use std::io::Write as _;
+
+/// Prints `text` as it is. A reader that has gone (`layer … | head`) is no error: there is nobody left to tell.
+pub fn say(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
 
 /// Prints rows under a head, columns aligned; with no rows it prints `empty` instead.
 pub fn table(head: &[&str], rows: &[Vec<String>], empty: &str) {
     if rows.is_empty() {
-        return println!("{empty}");
+        return say(&format!("{empty}\n"));
     }
-    print!("{}", render(head, rows));
+    say(&render(head, rows));
 }
 
 /// The table as text.

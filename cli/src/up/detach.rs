@@ -12,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::state;
-use crate::{arguments::Up, failure::Failure};
+use crate::{arguments::Up, failure::Failure, output::say};
 
 /// How often the other process is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -27,7 +27,7 @@ pub fn detach(arguments: &Up) -> Result<(), Failure> {
     let failed = |error: &dyn std::fmt::Display| Failure::new(format!("{}: {error}", directory.display()));
     std::fs::create_dir_all(&directory).map_err(|error| failed(&error))?;
     if let Some(running) = state::running(&directory) {
-        print!("{}", running.banner);
+        say(&running.banner);
         return Err(Failure::new("it runs already; stop it with `layer down`"));
     }
     let log_file = directory.join("layer.log");
@@ -48,8 +48,11 @@ pub fn detach(arguments: &Up) -> Result<(), Failure> {
     loop {
         let own = state::running(&directory).filter(|running| u32::try_from(running.pid) == Ok(child.id()));
         if let Some(running) = own {
-            print!("{}", running.banner);
-            println!("\nIt runs in the background; its log is {}; stop it with `layer down`.", log_file.display());
+            say(&running.banner);
+            say(&format!(
+                "\nIt runs in the background; its log is {}; stop it with `layer down`.\n",
+                log_file.display()
+            ));
             return Ok(());
         }
         if child.try_wait().map_err(|error| failed(&error))?.is_some() {
@@ -81,6 +84,6 @@ pub fn down(directory: &Path) -> Result<(), Failure> {
         }
         sleep(LOOK);
     }
-    println!("stopped");
+    say("stopped\n");
     Ok(())
 }

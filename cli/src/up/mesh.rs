@@ -17,7 +17,7 @@ use super::{
     stand_in::StandIn,
     state::Claim,
 };
-use crate::{arguments::Up, failure::Failure};
+use crate::{arguments::Up, failure::Failure, output::say};
 
 /// How far above a part's port its admin port is.
 const ADMIN_OFFSET: u16 = 1000;
@@ -92,7 +92,7 @@ async fn announce_then_wait(
         () = lifecycle.reached(Stage::Serving) => {
             // It may have been told to stop while it started.
             if lifecycle.is_ready() {
-                print!("{text}");
+                say(text);
                 claim.announce(text).map_err(|error| Failure::new(format!("the data directory: {error}")))?;
             }
             router.await

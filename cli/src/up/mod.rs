@@ -13,6 +13,7 @@ use layer_service::{lifecycle::Lifecycle, program::stop_at_signal};
 use crate::{
     arguments::{Origin, Up},
     failure::Failure,
+    output::say,
 };
 
 /// `layer up`
@@ -28,11 +29,8 @@ pub fn origin(arguments: &Origin) -> Result<(), Failure> {
         tokio::spawn(stop_at_signal(lifecycle.clone()));
         let stand_in =
             stand_in::StandIn::open(&arguments.data_dir, &arguments.listen, "--listen", arguments.open_anywhere)?;
-        println!(
-            "{} listens on http://{}; it is for development and tests, and is not Turbopuffer",
-            stand_in::NAME,
-            arguments.listen
-        );
+        let (name, address) = (stand_in::NAME, &arguments.listen);
+        say(&format!("{name} listens on http://{address}; it is for development and tests, and is not Turbopuffer\n"));
         stand_in.serve(lifecycle).await
     })
 }

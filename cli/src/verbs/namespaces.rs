@@ -8,7 +8,7 @@ use crate::{
     arguments::{Format, Namespaces},
     client::Router,
     failure::Failure,
-    output::table,
+    output::{say, table},
 };
 
 /// Lists namespaces with what their metadata says.
@@ -20,7 +20,7 @@ pub async fn namespaces(arguments: &Namespaces) -> Result<(), Failure> {
     }
     let page = router.json(Method::GET, &path, None).await?;
     if arguments.mesh.output == Format::Json {
-        println!("{page}");
+        say(&format!("{page}\n"));
         return Ok(());
     }
     let mut rows = Vec::new();
@@ -29,7 +29,7 @@ pub async fn namespaces(arguments: &Namespaces) -> Result<(), Failure> {
     }
     table(&["namespace", "rows (about)", "attributes", "last write"], &rows, "no namespaces yet; write to one");
     if page["next_cursor"].is_string() {
-        println!("… and more; see further with --limit or --prefix");
+        say("… and more; see further with --limit or --prefix\n");
     }
     Ok(())
 }

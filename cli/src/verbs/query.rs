@@ -8,7 +8,7 @@ use crate::{
     arguments::{Format, Query},
     client::Router,
     failure::Failure,
-    output::{short, table},
+    output::{say, short, table},
 };
 
 /// Asks a namespace and prints its rows.
@@ -17,7 +17,7 @@ pub async fn query(arguments: &Query) -> Result<(), Failure> {
     let path = format!("/v2/namespaces/{}/query", encoded(&arguments.namespace));
     let answer = Router::new(&arguments.mesh)?.json(Method::POST, &path, Some(&body)).await?;
     match arguments.mesh.output {
-        Format::Json => println!("{answer}"),
+        Format::Json => say(&format!("{answer}\n")),
         Format::Table => print(answer["rows"].as_array().map_or(&[], Vec::as_slice)),
     }
     Ok(())

@@ -7,7 +7,7 @@ use crate::{
     arguments::{Format, Mesh},
     client::Router,
     failure::Failure,
-    output::table,
+    output::{say, table},
 };
 
 /// Says whether the router takes requests and whether the origin answers through it; fails when either does not.
@@ -23,7 +23,8 @@ pub async fn status(mesh: &Mesh) -> Result<(), Failure> {
     let ready_word = ready_word.unwrap_or_else(|| ready.to_string());
     match mesh.output {
         Format::Json => {
-            println!("{}", json!({"url": mesh.url, "version": version, "router": ready_word, "origin": origin_word}))
+            let page = json!({"url": mesh.url, "version": version, "router": ready_word, "origin": origin_word});
+            say(&format!("{page}\n"));
         }
         Format::Table => {
             let rows = vec![

@@ -29,7 +29,7 @@ use crate::{
     accepted::Accepted,
     answer,
     auth::Auth,
-    body::{Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source, Watched},
+    body::{Budget, Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source, Watched},
     clock,
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
@@ -53,6 +53,8 @@ pub struct Shared {
     pub metrics: Metrics,
     /// The bound on requests.
     pub flights: InFlight,
+    /// The bound on what is read ahead of all writes together.
+    pub read_ahead: Budget,
     /// The bound on gRPC messages that are held whole.
     pub messages: InFlight,
     /// Health and readiness.
@@ -250,7 +252,7 @@ impl Core {
         // The length is another one now; hyper writes it where it is known.
         head.headers.remove(CONTENT_LENGTH);
         let progress = source.progress();
-        let mut body = Box::new(Rewriting::new(source, rewriter));
+        let mut body = Box::new(Rewriting::new(source, rewriter, &self.shared.read_ahead));
         let seen = within(call.deadline, body.read_ahead(self.shared.settings.write.read_ahead_bytes)).await??;
         Ok((Request::from_parts(head, RequestBody::Rewriting(body)), seen, progress))
     }

@@ -20,7 +20,7 @@ use layer_service::{
 use tonic::service::Routes;
 
 use crate::{
-    accepted::Accepted, auth::Auth, core::Shared, front::MakeFront, headers::SERVED_BY, observe::Observe,
+    accepted::Accepted, auth::Auth, body::Budget, core::Shared, front::MakeFront, headers::SERVED_BY, observe::Observe,
     settings::RouterSettings,
 };
 
@@ -93,6 +93,7 @@ impl Program for QueryRouter {
             messages: InFlight::new(settings.limits.requests_max),
             observe: Observe::new(&metrics),
             accepted: Accepted::new(settings.auth.mode),
+            read_ahead: Budget::new(settings.write.read_ahead_total_bytes),
             settings,
             auth,
             metrics,

@@ -135,12 +135,14 @@ pub struct WriteSettings {
     /// How much of a write is read and checked before the first byte goes to the origin, in bytes. A larger one is checked
     /// while it streams; when something is wrong further on, it is broken off, and the origin applies nothing of it.
     pub read_ahead_bytes: u64,
+    /// How much of all writes in flight together is read ahead, in bytes; beyond it they are checked while they stream.
+    pub read_ahead_total_bytes: u64,
 }
 
 impl Default for WriteSettings {
     fn default() -> Self {
-        // Holds most batches whole; with 64 large writes in flight it is half a gigabyte at the worst.
-        Self { read_ahead_bytes: 8 * 1024 * 1024 }
+        // Holds most batches whole; together no more than what a small machine has to spare.
+        Self { read_ahead_bytes: 8 * 1024 * 1024, read_ahead_total_bytes: 512 * 1024 * 1024 }
     }
 }
 

@@ -4,11 +4,13 @@
 //! its way ([`Rewriting`]). An answer's body is the origin's, watched and measured ([`Relayed`]), or a whole page of
 //! Layer's own. None of them ever holds more than a bounded part.
 
+mod budget;
 mod relayed;
 mod rewriting;
 mod source;
 mod stall;
 
+pub use budget::Budget;
 pub use relayed::{Relayed, Watched};
 pub use rewriting::{Rewriter, Rewriting, Rewritten};
 pub use source::{Fault, Progress, Source};

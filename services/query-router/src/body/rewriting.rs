@@ -10,7 +10,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use layer_wire::{Pieces, QueryRewriter, QuerySummary, Rejection, WriteRewriter, WriteSummary};
 
-use super::source::{Fault, Source};
+use super::{
+    budget::{Budget, Share},
+    source::{Fault, Source},
+};
 
 /// What changes the body.
 pub enum Rewriter {
@@ -51,15 +54,17 @@ pub struct Rewriting {
     /// Gone when the body was seen whole, or refused.
     rewriter: Option<Rewriter>,
     out: Pieces,
+    share: Share,
 }
 
 impl Rewriting {
     /// Rewrites `source`.
-    pub fn new(source: Source, rewriter: Rewriter) -> Self {
-        Self { source, rewriter: Some(rewriter), out: Pieces::new() }
+    pub fn new(source: Source, rewriter: Rewriter, budget: &Budget) -> Self {
+        Self { source, rewriter: Some(rewriter), out: Pieces::new(), share: budget.share() }
     }
 
-    /// Reads until the end or until `bound` bytes wait to be sent; what was seen, where it was the end.
+    /// Reads until the end, or until `bound` bytes wait to be sent or the budget is used up; what was seen, where it was
+    /// the end.
     ///
     /// # Errors
     /// [`Fault`] where the body breaks off or is refused; nothing has been sent then.
@@ -68,6 +73,9 @@ impl Rewriting {
             while self.out.len_bytes() < bound && self.rewriter.is_some() {
                 if let Some(seen) = ready!(self.poll_more(cx))? {
                     return Poll::Ready(Ok(Some(seen)));
+                }
+                if !self.share.grow_to(self.out.len_bytes()) {
+                    break;
                 }
             }
             Poll::Ready(Ok(None))
