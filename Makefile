@@ -70,9 +70,12 @@ bench: ## Measure the router against nginx and the origin alone; writes docs/ben
 
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
+	scripts/need nginx nginx
 	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p layer-bench
 	cd tests && LAYER_SOAK=1 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q e2e
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
+	"$(CARGO_TARGET_DIR)/release/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/release/query-router" \
+		--cases write-large,query-read-large --connections 64 --rounds $$(( $(SOAK_SECONDS) / 30 )) --seconds 5
 
 .PHONY: fuzz
 fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz the body rewriters for FUZZ_SECONDS each (needs a nightly toolchain)

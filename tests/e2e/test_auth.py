@@ -128,3 +128,15 @@ def test_a_change_of_a_schema_may_not_name_what_is_layers(origin: FakeOrigin, st
     assert refusal(ask(router.url, "POST", target, b'{"_hevlayer_upserted_at":"int"}', internal))[0] == 422
     assert ask(router.url, "POST", target, b'{"a":"int"}').status == 200
     assert origin.last().body == b'{"a":"int"}'
+
+
+def test_web_pages_from_elsewhere_cannot_use_an_open_router(origin: FakeOrigin, start) -> None:
+    router = start({"auth.mode": "open"})
+    page = [("origin", "https://evil.example")]
+    status, code, message = refusal(ask(router.url, "POST", WRITE, BODY, page, key=False))
+    assert (status, code) == (403, "forbidden")
+    assert "`origin`" in message
+    assert not origin.requests
+    assert ask(router.url, "POST", WRITE, BODY, [("origin", "http://127.0.0.1:3000")], key=False).status == 200
+    anywhere = start({"auth.mode": "open", "auth.open_anywhere": True})
+    assert ask(anywhere.url, "POST", WRITE, BODY, page, key=False).status == 200

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION};
 use layer_service::config::{ConfigError, Secret};
 
 use crate::{
+    foreign,
     headers::INTERNAL_KEY,
     refusal::Refusal,
     settings::{AuthMode, RouterSettings},
@@ -16,6 +17,8 @@ pub struct Auth {
     store_key: Option<Secret>,
     /// What goes to the origin for callers that need no bearer.
     lent: Option<HeaderValue>,
+    /// Only programs of this machine may call.
+    local: bool,
     internal_key: Option<Secret>,
 }
 
@@ -31,11 +34,15 @@ impl Auth {
             _ => None,
         };
         let internal_key = settings.auth.internal_key.clone();
-        Ok(Self { mode: settings.auth.mode, store_key, lent, internal_key })
+        let local = settings.auth.mode == AuthMode::Open && !settings.auth.open_anywhere;
+        Ok(Self { mode: settings.auth.mode, store_key, lent, local, internal_key })
     }
 
     /// Admits a call, or says why not.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if self.local {
+            foreign::check(headers)?;
+        }
         match (self.mode, &self.store_key) {
             (AuthMode::StoreKey, Some(key)) if key.matches(token(headers)?) => Ok(()),
             (AuthMode::StoreKey, _) => Err(Refusal::Forbidden),

@@ -1,8 +1,7 @@
 //! The core that HTTP and gRPC share: from a request of Turbopuffer's wire to its answer.
 
 use std::{
-    future::Future,
-    pin::{Pin, pin},
+    pin::pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,7 +9,6 @@ use std::{
 use http::{
     HeaderMap, Method, Request, Response, Version,
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
-    uri::{PathAndQuery, Uri},
 };
 use http_body_util::{BodyExt, Limited};
 use layer_origin::{Client, OriginBody};
@@ -34,9 +32,11 @@ use crate::{
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
     refusal::Refusal,
+    request::{Encoding, encoding, with_path},
     reserved,
     route::{Route, region_prefix},
     settings::RouterSettings,
+    wait::{in_time, within},
 };
 
 /// What all workers share.
@@ -401,60 +401,4 @@ impl Answer {
             Relayable::Whole(bytes) => ResponseBody::whole(bytes),
         })
     }
-}
-
-/// Waits for `work` until the caller's deadline, if there is one.
-async fn within<T>(deadline: Option<Instant>, work: impl Future<Output = T>) -> Result<T, Refusal> {
-    match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline.into(), work).await.map_err(|_| Refusal::Timeout),
-        None => Ok(work.await),
-    }
-}
-
-/// Waits for `answer`: until the caller's deadline, or else for `patience` after the body last moved. `None`: out of
-/// time.
-async fn in_time<T>(
-    deadline: Option<Instant>,
-    patience: Duration,
-    progress: &Progress,
-    mut answer: Pin<&mut impl Future<Output = T>>,
-) -> Option<T> {
-    // What was read ahead moved before there was anybody to wait for.
-    let asked = Instant::now();
-    let limit = || deadline.unwrap_or_else(|| progress.moved_at().max(asked) + patience);
-    let mut until = limit();
-    loop {
-        if let Ok(answer) = tokio::time::timeout_at(until.into(), answer.as_mut()).await {
-            return Some(answer);
-        }
-        // A large body may take longer than an answer, as long as it moves.
-        let later = limit();
-        if later <= until {
-            return None;
-        }
-        until = later;
-    }
-}
-
-enum Encoding {
-    Identity,
-    Gzip,
-}
-
-fn encoding(headers: &HeaderMap) -> Result<Encoding, Refusal> {
-    let Some(value) = headers.get(CONTENT_ENCODING) else { return Ok(Encoding::Identity) };
-    match value.to_str().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => Ok(Encoding::Identity),
-        "gzip" | "x-gzip" => Ok(Encoding::Gzip),
-        other => Err(Refusal::Encoding(other.chars().take(64).collect())),
-    }
-}
-
-/// The request at another path, query included.
-fn with_path<B>(mut request: Request<B>, change: impl FnOnce(&str) -> String) -> Request<B> {
-    let old = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-    if let Ok(new) = change(old).parse::<Uri>() {
-        *request.uri_mut() = new;
-    }
-    request
 }

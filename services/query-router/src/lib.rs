@@ -10,15 +10,18 @@ mod auth;
 mod body;
 mod clock;
 mod core;
+mod foreign;
 mod front;
 mod grpc;
 mod headers;
 mod observe;
 mod program;
 mod refusal;
+mod request;
 mod reserved;
 mod route;
 mod settings;
+mod wait;
 
 pub use observe::METRICS;
 pub use program::{QueryRouter, StartError};

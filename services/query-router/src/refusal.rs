@@ -20,6 +20,9 @@ pub enum Refusal {
     /// A bearer that is not the right one.
     #[error("the key in header `authorization` is not valid here")]
     Forbidden,
+    /// A web page from elsewhere, in mode `open`.
+    #[error("header `{0}` names another machine; mode `open` is for programs of this one (auth.open_anywhere)")]
+    Foreign(&'static str),
     /// A value that cannot be used; the message names the field.
     #[error("{0}")]
     Invalid(String),
@@ -74,7 +77,7 @@ impl Refusal {
     pub fn code(&self) -> (StatusCode, &'static str) {
         match self {
             Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "unauthorized"),
-            Self::Forbidden => (StatusCode::FORBIDDEN, "forbidden"),
+            Self::Forbidden | Self::Foreign(_) => (StatusCode::FORBIDDEN, "forbidden"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation_error"),
             Self::Encoding(_) => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_encoding"),
             Self::TooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
