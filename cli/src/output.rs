@@ -8,6 +8,14 @@ pub fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
+/// How this program is called from the reader's shell: by its name where that is on the path, else by its path.
+pub fn own_name() -> String {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).any(|directory| directory.join("layer").is_file());
+    let own = std::env::current_exe().ok().filter(|_| !on_path);
+    own.map_or_else(|| "layer".to_owned(), |own| own.display().to_string())
+}
+
 /// Prints rows under a head, columns aligned; with no rows it prints `empty` instead.
 pub fn table(head: &[&str], rows: &[Vec<String>], empty: &str) {
     if rows.is_empty() {

@@ -365,3 +365,18 @@ def test_two_routers_may_share_a_port_for_a_restart_without_a_gap(origin, start)
     assert first.stop() == 0
     for _ in range(20):
         assert ask(first.url, "POST", "/v2/namespaces/ns", b'{"upsert_rows":[]}').status == 200
+
+
+def test_the_printed_lines_can_be_typed_as_they_stand(tmp_path: Path) -> None:
+    done = layer("up", *up_arguments(tmp_path, free_port(), free_port()), "--detach")
+    try:
+        assert done.returncode == 0, done.stderr
+        lines = [line.strip() for line in done.stdout.split("Type next:")[1].splitlines() if line.startswith("  ")]
+        assert len(lines) == 3
+        typed = run(["bash", "-euc", "\n".join(lines)])
+        assert typed.returncode == 0, typed.stderr
+        assert "documents committed successfully" in typed.stdout
+        assert "blue whale" in typed.stdout.splitlines()[-1]
+    finally:
+        stop = done.stdout.rsplit("stop it with `", 1)[1].split("`")[0]
+        assert run(["bash", "-c", stop]).stdout == "stopped\n"

@@ -1,6 +1,6 @@
 //! What `layer up` prints when it is ready.
 
-use crate::output::render;
+use crate::output::{own_name, render};
 
 /// What listens where.
 pub struct Parts {
@@ -45,11 +45,12 @@ pub fn banner(parts: &Parts) -> String {
 
 fn next(router: &str, key: &str) -> String {
     let write = r#"{"upsert_rows":[{"id":1,"title":"blue whale"}],"schema":{"title":{"type":"string","full_text_search":true}}}"#;
+    let layer = own_name();
     let bearer = format!("\"authorization: Bearer {key}\"");
     format!(
         "  export TURBOPUFFER_BASE_URL={router} TURBOPUFFER_API_KEY={key}\n  \
          curl -s {router}/v2/namespaces/hello -H {bearer} -d '{write}'\n  \
-         layer query hello --text title whale --url {router} --api-key {key}\n"
+         {layer} query hello --text title whale --url {router} --api-key {key}\n"
     )
 }
 

@@ -12,7 +12,11 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::state;
-use crate::{arguments::Up, failure::Failure, output::say};
+use crate::{
+    arguments::Up,
+    failure::Failure,
+    output::{own_name, say},
+};
 
 /// How often the other process is looked at.
 const LOOK: Duration = Duration::from_millis(50);
@@ -28,7 +32,7 @@ pub fn detach(arguments: &Up) -> Result<(), Failure> {
     std::fs::create_dir_all(&directory).map_err(|error| failed(&error))?;
     if let Some(running) = state::running(&directory) {
         say(&running.banner);
-        return Err(Failure::new("it runs already; stop it with `layer down`"));
+        return Err(Failure::new(format!("it runs already; stop it with `{}`", down_line(&directory))));
     }
     let log_file = directory.join("layer.log");
     // Another mesh may be starting on this directory, and its log is not ours to cut.
@@ -50,8 +54,9 @@ pub fn detach(arguments: &Up) -> Result<(), Failure> {
         if let Some(running) = own {
             say(&running.banner);
             say(&format!(
-                "\nIt runs in the background; its log is {}; stop it with `layer down`.\n",
-                log_file.display()
+                "\nIt runs in the background; its log is {}; stop it with `{}`.\n",
+                log_file.display(),
+                down_line(&directory)
             ));
             return Ok(());
         }
@@ -65,6 +70,10 @@ pub fn detach(arguments: &Up) -> Result<(), Failure> {
         }
         sleep(LOOK);
     }
+}
+
+fn down_line(directory: &Path) -> String {
+    format!("{} down --data-dir {}", own_name(), directory.display())
 }
 
 /// `layer down`
