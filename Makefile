@@ -79,9 +79,10 @@ soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes o
 
 .PHONY: fuzz
 fuzz: $(TOOLS)/bin/cargo-fuzz ## Fuzz the body rewriters for FUZZ_SECONDS each (needs a nightly toolchain)
-	for target in write_rewriter query_rewriter strip; do \
+	for target in write_rewriter query_rewriter strip strip_rows; do \
 		PATH="$(TOOLS)/bin:$$PATH" CARGO_TARGET_DIR="$(CACHE)/fuzz-target" \
-		cargo +nightly fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0; done
+		sh -c 'mkdir -p fuzz/corpus/$$0 && cargo +nightly fuzz run "$$0" "fuzz/corpus/$$0" "fuzz/seeds/$$0" -- \
+			-max_total_time=$(FUZZ_SECONDS) -dict=fuzz/wire.dict -max_len=4096 -verbosity=0' "$$target"; done
 
 .PHONY: test-fuzz
 test-fuzz: ## A short fuzz run, where there is a nightly toolchain (the property tests run everywhere)
