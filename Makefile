@@ -31,7 +31,7 @@ demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogu
 	@scripts/demo "$(CARGO_TARGET_DIR)/release/layer" "$(CACHE)/demo-venv/bin/python" "$(DEMO_DIR)" $(DEMO_ARGS)
 
 .PHONY: test
-test: test-rust test-fuzz test-processes test-sdks ## Run all tests
+test: test-rust test-fuzz test-sdks test-processes ## Run all tests
 
 .PHONY: test-rust
 test-rust: ## Units and services
