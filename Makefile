@@ -40,6 +40,8 @@ test-rust: ## Units and services
 
 .PHONY: test-processes
 test-processes: $(CACHE)/test-venv/.done ## End-to-end, conformance, gRPC and demo tests over real processes
+	scripts/need openssl openssl
+	scripts/need curl curl
 	scripts/check-generated "$(CARGO_TARGET_DIR)/debug/layer"
 	cd tests && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/test-venv/bin/python" -m pytest -q
 	cd examples/catalog && "$(CACHE)/test-venv/bin/python" -m pytest -q
