@@ -117,12 +117,14 @@ def test_a_slow_request_in_flight_is_finished(origin: FakeOrigin, start, kind: s
             answers.append((answer.status, json.loads(answer.body)))
 
     thread = threading.Thread(target=caller)
-    thread.start()
-    origin.last()
-    router.process.signal(signal.SIGTERM)
-    until(lambda: not listens(router), "the port is closed")
-    # Beyond the linger: what is in flight is all that keeps it.
-    time.sleep(0.3)
+    with Connection(router.url) as idle:
+        assert idle.request("GET", "/health").status == 200
+        thread.start()
+        origin.last()
+        router.process.signal(signal.SIGTERM)
+        until(lambda: not listens(router), "the port is closed")
+        # The linger is over when idle connections are closed: from then on only what is in flight keeps the process.
+        assert idle.is_closed()
     assert router.process.exit_code is None
     assert get(f"{router.admin_url}/ready")[0] == 503
     release.set()

@@ -86,7 +86,7 @@ where
     /// there. Sets `host`; everything else goes as it is. Dropping the future closes the connection.
     ///
     /// # Errors
-    /// [`Error`]; see [`Error::nothing_sent`] for what may be sent again.
+    /// [`Error`]; after any but [`Error::Broken`] nothing had been sent, so the origin cannot have acted on it.
     pub async fn send(&self, mut request: Request<B>) -> Result<Response<OriginBody<B>>, Error> {
         let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let path = self.options.target.path(&path);

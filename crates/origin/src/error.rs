@@ -31,10 +31,3 @@ pub enum Error {
     #[error("the connection broke before there was an answer: {0}")]
     Broken(#[source] hyper::Error),
 }
-
-impl Error {
-    /// Nothing of the request had been sent, so the origin cannot have acted on it.
-    pub fn nothing_sent(&self) -> bool {
-        !matches!(self, Self::Broken(_))
-    }
-}
