@@ -4,7 +4,7 @@ use std::{ffi::OsString, process::ExitCode};
 
 use crate::{
     config::{self, ConfigError, EXIT_USAGE, LogSettings, ProcessEnvironment, Settings, Sources, TelemetrySettings},
-    lifecycle::{Lifecycle, Stage, stop_signal},
+    lifecycle::{Lifecycle, Stage, StopSignals},
     telemetry,
 };
 
@@ -106,11 +106,13 @@ fn fail<P: Program>(error: &P::Error) -> ExitCode {
 
 /// The first signal drains; a second one cuts.
 pub async fn stop_at_signal(lifecycle: Lifecycle) {
+    let mut signals = match StopSignals::listen() {
+        Ok(signals) => signals,
+        Err(error) => return tracing::error!(%error, "signals cannot be received"),
+    };
     for stage in [Stage::Noticing, Stage::Cut] {
-        match stop_signal().await {
-            Ok(signal) => tracing::info!(signal, ?stage, "told to stop"),
-            Err(error) => return tracing::error!(%error, "signals cannot be received"),
-        }
+        let signal = signals.next().await;
+        tracing::info!(signal, ?stage, "told to stop");
         lifecycle.advance(stage);
     }
 }
