@@ -22,6 +22,15 @@ pub mod router {
     }
 }
 
+/// The document cache's API.
+pub mod cache {
+    /// Package `layer.cache.v1`.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
+    pub mod v1 {
+        tonic::include_proto!("layer.cache.v1");
+    }
+}
+
 /// The encoded `google.protobuf.FileDescriptorSet` of every Layer package, of what those import and of `google.rpc`'s
 /// error details: what gRPC reflection serves.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/layer_descriptor.bin"));

@@ -1,0 +1,1 @@
+//! The object store: S3 in production, a local directory embedded.
