@@ -1,0 +1,43 @@
+//! How the cache can be away, and what callers are told of it.
+
+/// Why the cache gave no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Away {
+    /// No cache is configured.
+    #[error("no document cache is configured")]
+    Disabled,
+    /// No replica is known to answer: scaled to zero, starting, or gone.
+    #[error("no replica of the document cache is there")]
+    NoReplica,
+    /// The breaker is open; a probe in the background will close it.
+    #[error("the document cache failed repeatedly and is left alone for a while")]
+    BreakerOpen,
+    /// It did not answer in time.
+    #[error("the document cache did not answer in time")]
+    Deadline,
+    /// It answered with an error, broke the connection, or answered what makes no sense.
+    #[error("the document cache failed")]
+    Failed,
+}
+
+impl Away {
+    /// For metrics and answers: one word, stable.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::NoReplica => "no_replica",
+            Self::BreakerOpen => "breaker_open",
+            Self::Deadline => "deadline",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why a write must not be sent: `cache.coherence` is `strict` and its hold could not be placed. Answer it with
+/// UNAVAILABLE (503); nothing was sent to the origin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the write was not sent: cache.coherence is `strict`, and {reason}")]
+pub struct Refused {
+    /// Why the hold could not be placed.
+    pub reason: Away,
+}

@@ -1,0 +1,253 @@
+//! Settings of the handle; a service has them as its section `cache`.
+
+use std::path::PathBuf;
+
+use layer_service::config::{ConfigError, one_or_more};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::scope::TENANT_BYTES_MAX;
+
+/// What a write does whose hold could not be placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Coherence {
+    /// It goes to the origin; this process bypasses the cache for what it affects.
+    Available,
+    /// It is refused before it is sent.
+    Strict,
+}
+
+/// The document cache.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheSettings {
+    /// Where doc-cache is: `host:port`, whose name is resolved to all its addresses again and again, so that replicas are
+    /// followed as they come and go. Several, separated by commas, where there is no such name. Empty: no cache.
+    pub addresses: Vec<String>,
+    /// Name of the store that the origin is, part of every key: two stores never share one. 1 to 64 bytes.
+    pub tenant: String,
+    /// How long a read of the cache may take, in milliseconds; then the origin is asked.
+    pub deadline_ms: u64,
+    /// How long a hold or release may take, all replicas together, in milliseconds; then the write goes on without.
+    pub hold_deadline_ms: u64,
+    /// How long a hold stands when nobody closes it, in milliseconds: the origin's longest write and a margin.
+    pub hold_ms: u32,
+    /// `available`: a write whose hold cannot be placed goes on. `strict`: it is refused.
+    pub coherence: Coherence,
+    /// How long a value may be served at the most, in milliseconds: the bound on every staleness that remains.
+    pub ttl_ms: u64,
+    /// How long it may be served that a row is absent, in milliseconds.
+    pub absent_ttl_ms: u64,
+    /// Values of this size or larger are compressed when that makes them smaller, in bytes. 0: never.
+    pub compress_min_bytes: usize,
+    /// Values waiting to be stored at the most; further ones are dropped and counted.
+    pub fill_queue_max: usize,
+    /// Bytes of values waiting to be stored at the most; further ones are dropped and counted.
+    pub fill_queue_bytes: usize,
+    /// Keys with an undelivered hold, release or clearing at the most; beyond, their namespace is purged instead.
+    pub backlog_keys_max: usize,
+    /// Namespaces with an undelivered purge at the most; beyond, this process uses no cache for `cache.ttl_ms`.
+    pub backlog_namespaces_max: usize,
+    /// Failed reads in a row after which the cache is left alone.
+    pub breaker_failures: u32,
+    /// How long it is left alone at first, in milliseconds; doubles with every failed probe.
+    pub breaker_min_ms: u64,
+    /// How long it is left alone at the most, in milliseconds.
+    pub breaker_max_ms: u64,
+    /// Time to connect to a replica, in milliseconds.
+    pub connect_timeout_ms: u64,
+    /// Every how often the names are resolved again, in milliseconds.
+    pub resolve_interval_ms: u64,
+    /// TLS towards doc-cache.
+    pub tls: CacheTlsSettings,
+}
+
+/// TLS towards doc-cache.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheTlsSettings {
+    /// Speak TLS.
+    pub enabled: bool,
+    /// PEM file of authorities to trust instead of the system's.
+    pub ca_file: Option<PathBuf>,
+    /// PEM file of this client's certificate chain (mTLS).
+    pub certificate_file: Option<PathBuf>,
+    /// PEM file of its private key.
+    pub key_file: Option<PathBuf>,
+    /// The name that doc-cache's certificate must carry. Unset: the host of the address.
+    pub server_name: Option<String>,
+}
+
+impl Default for CacheSettings {
+    fn default() -> Self {
+        Self {
+            addresses: Vec::new(),
+            tenant: "default".to_owned(),
+            // A hit takes well under a millisecond; the origin 10 to 20 ms. Beyond 25 ms the origin is the better bet.
+            deadline_ms: 25,
+            hold_deadline_ms: 1000,
+            // Turbopuffer's longest write (60 s) and a quarter.
+            hold_ms: 75_000,
+            coherence: Coherence::Available,
+            ttl_ms: 3_600_000,
+            // Long enough to take a hot missing id off the origin.
+            absent_ttl_ms: 10_000,
+            // Below about 4 KiB a round trip costs more than the bytes saved.
+            compress_min_bytes: 4096,
+            // What a few seconds of misses at 10,000/s with rows of a few KiB need.
+            fill_queue_max: 20_000,
+            fill_queue_bytes: 64 * 1024 * 1024,
+            // About 20 MB.
+            backlog_keys_max: 100_000,
+            backlog_namespaces_max: 10_000,
+            breaker_failures: 7,
+            breaker_min_ms: 1000,
+            breaker_max_ms: 60_000,
+            connect_timeout_ms: 300,
+            // Below the 5 s that a cluster's DNS lets answers stand: a new replica is met within seconds.
+            resolve_interval_ms: 3000,
+            tls: CacheTlsSettings::default(),
+        }
+    }
+}
+
+/// The shortest hold: below, a hold runs out before the origin's answer comes.
+const HOLD_MS_MIN: u32 = 1000;
+
+impl CacheSettings {
+    /// Whether a cache is configured.
+    pub fn enabled(&self) -> bool {
+        !self.addresses.is_empty()
+    }
+
+    /// Checks what types alone cannot.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the setting.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let invalid = |name: &str, reason: String| Err(ConfigError::invalid(name, reason));
+        if let Some(wrong) = self.addresses.iter().find(|address| host_and_port(address).is_none()) {
+            return invalid("cache.addresses", format!("`{wrong}` is no host:port"));
+        }
+        if self.tenant.is_empty() || self.tenant.len() > TENANT_BYTES_MAX {
+            return invalid("cache.tenant", format!("must have 1 to {TENANT_BYTES_MAX} bytes"));
+        }
+        self.validate_bounds()?;
+        if self.hold_ms < HOLD_MS_MIN {
+            return invalid("cache.hold_ms", format!("must be {HOLD_MS_MIN} or more"));
+        }
+        if self.absent_ttl_ms > self.ttl_ms {
+            return invalid("cache.absent_ttl_ms", "must not be above cache.ttl_ms".to_owned());
+        }
+        if self.breaker_max_ms < self.breaker_min_ms {
+            return invalid("cache.breaker_max_ms", "must not be below cache.breaker_min_ms".to_owned());
+        }
+        self.tls.validate()
+    }
+
+    fn validate_bounds(&self) -> Result<(), ConfigError> {
+        one_or_more(&[
+            ("cache.deadline_ms", self.deadline_ms),
+            ("cache.hold_deadline_ms", self.hold_deadline_ms),
+            ("cache.ttl_ms", self.ttl_ms),
+            ("cache.absent_ttl_ms", self.absent_ttl_ms),
+            ("cache.fill_queue_max", self.fill_queue_max as u64),
+            ("cache.fill_queue_bytes", self.fill_queue_bytes as u64),
+            ("cache.backlog_keys_max", self.backlog_keys_max as u64),
+            ("cache.backlog_namespaces_max", self.backlog_namespaces_max as u64),
+            ("cache.breaker_failures", u64::from(self.breaker_failures)),
+            ("cache.breaker_min_ms", self.breaker_min_ms),
+            ("cache.connect_timeout_ms", self.connect_timeout_ms),
+            ("cache.resolve_interval_ms", self.resolve_interval_ms),
+        ])
+    }
+}
+
+impl CacheTlsSettings {
+    fn validate(&self) -> Result<(), ConfigError> {
+        let invalid = |name: &str, reason: &str| Err(ConfigError::invalid(name, reason));
+        match (&self.certificate_file, &self.key_file) {
+            (Some(_), None) => return invalid("cache.tls.key_file", "is needed with cache.tls.certificate_file"),
+            (None, Some(_)) => return invalid("cache.tls.certificate_file", "is needed with cache.tls.key_file"),
+            _ => {}
+        }
+        let given = [
+            ("cache.tls.ca_file", self.ca_file.is_some()),
+            ("cache.tls.certificate_file", self.certificate_file.is_some()),
+            ("cache.tls.server_name", self.server_name.is_some()),
+        ];
+        match given.iter().find(|(_, given)| *given) {
+            Some((name, _)) if !self.enabled => invalid(name, "needs cache.tls.enabled = true"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The parts of `host:port`; the host of an IPv6 address without its brackets.
+pub(crate) fn host_and_port(address: &str) -> Option<(&str, u16)> {
+    let (host, port) = address.rsplit_once(':')?;
+    let port = port.parse().ok().filter(|port| *port != 0)?;
+    let host = match host.strip_prefix('[') {
+        Some(inner) => inner.strip_suffix(']').filter(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())?,
+        None => host,
+    };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let fits = host.contains(':') && address.starts_with('[') || host.bytes().all(plain);
+    (!host.is_empty() && fits).then_some((host, port))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(change: impl FnOnce(&mut CacheSettings)) -> String {
+        let mut settings = CacheSettings { addresses: vec!["doc-cache:8082".to_owned()], ..CacheSettings::default() };
+        assert!(settings.validate().is_ok());
+        change(&mut settings);
+        settings.validate().expect_err("must be refused").to_string()
+    }
+
+    #[test]
+    fn refuses_bad_values_by_name() {
+        let cases: &[(&str, fn(&mut CacheSettings))] = &[
+            ("cache.addresses", |s| s.addresses.push("nowhere".to_owned())),
+            ("cache.tenant", |s| s.tenant.clear()),
+            ("cache.tenant", |s| s.tenant = "t".repeat(65)),
+            ("cache.deadline_ms", |s| s.deadline_ms = 0),
+            ("cache.hold_deadline_ms", |s| s.hold_deadline_ms = 0),
+            ("cache.hold_ms", |s| s.hold_ms = 999),
+            ("cache.ttl_ms", |s| s.ttl_ms = 0),
+            ("cache.absent_ttl_ms", |s| s.absent_ttl_ms = 0),
+            ("cache.absent_ttl_ms", |s| s.absent_ttl_ms = s.ttl_ms + 1),
+            ("cache.fill_queue_max", |s| s.fill_queue_max = 0),
+            ("cache.fill_queue_bytes", |s| s.fill_queue_bytes = 0),
+            ("cache.backlog_keys_max", |s| s.backlog_keys_max = 0),
+            ("cache.backlog_namespaces_max", |s| s.backlog_namespaces_max = 0),
+            ("cache.breaker_failures", |s| s.breaker_failures = 0),
+            ("cache.breaker_min_ms", |s| s.breaker_min_ms = 0),
+            ("cache.breaker_max_ms", |s| s.breaker_max_ms = s.breaker_min_ms - 1),
+            ("cache.connect_timeout_ms", |s| s.connect_timeout_ms = 0),
+            ("cache.resolve_interval_ms", |s| s.resolve_interval_ms = 0),
+            ("cache.tls.key_file", |s| s.tls.certificate_file = Some("c".into())),
+            ("cache.tls.certificate_file", |s| s.tls.key_file = Some("k".into())),
+            ("cache.tls.ca_file", |s| s.tls.ca_file = Some("ca".into())),
+            ("cache.tls.server_name", |s| s.tls.server_name = Some("n".into())),
+        ];
+        for (name, change) in cases {
+            let error = refused(change);
+            assert!(error.contains(&format!("`{name}`")), "{name}: {error}");
+        }
+    }
+
+    #[test]
+    fn reads_addresses() {
+        assert_eq!(host_and_port("doc-cache.layer.svc:8082"), Some(("doc-cache.layer.svc", 8082)));
+        assert_eq!(host_and_port("127.0.0.1:1"), Some(("127.0.0.1", 1)));
+        assert_eq!(host_and_port("[::1]:1"), Some(("::1", 1)));
+        for wrong in ["", "x", ":1", "x:", "x:0", "x:65536", "::1:1", "[x]:1", "[::1:1", "http://x:1", "x y:1", "x/:1"]
+        {
+            assert_eq!(host_and_port(wrong), None, "{wrong}");
+        }
+    }
+}
