@@ -15,4 +15,5 @@ fuzz_target!(|data: &[u8]| {
         allow_reserved: flag,
     };
     model::check::check_write(body, options, &sizes);
+    model::check::check_tracked_write(body, options, &sizes);
 });

@@ -24,6 +24,8 @@
 //! It must never log or keep what it reads: bodies carry vectors, texts and ids. It knows nothing of sockets, HTTP or
 //! configuration, so that it can be fuzzed and measured alone.
 
+mod affected;
+mod ids;
 mod names;
 mod pieces;
 mod query;
@@ -38,10 +40,14 @@ mod write;
 #[cfg(test)]
 mod hold_tests;
 
+pub use affected::{Affected, AffectedRewriter};
+pub use ids::{Id, IdLimits, Ids};
 pub use names::{RESERVED_ATTRIBUTES, RESERVED_PREFIX, UPSERTED_AT};
 pub use pieces::{Drain, Pieces};
 pub use query::{QUERY_HOLD_LIMIT, QueryRewriter, QuerySummary};
 pub use rejection::{Rejection, RejectionKind};
 pub use strip::{strip_reserved_metadata, strip_reserved_schema};
 pub use strip_rows::strip_reserved_rows;
-pub use write::{Operation, OperationSet, SCHEMA_HOLD_LIMIT, WriteOptions, WriteRewriter, WriteSummary};
+pub use write::{
+    Asked, Operation, OperationSet, SCHEMA_HOLD_LIMIT, Touched, WriteOptions, WriteRewriter, WriteSummary,
+};

@@ -65,6 +65,17 @@ impl<'a> Text<'a> {
         if self.whole { decode(self.raw) } else { Cow::Borrowed(b"") }
     }
 
+    /// The decoded text of a key or string, if it is short enough to be known whole.
+    pub(crate) fn whole(&self) -> Option<Cow<'a, [u8]>> {
+        self.whole.then(|| decode(self.raw))
+    }
+
+    /// The value of a scalar that is an integer from 0 to 2^64-1, as plain digits.
+    pub(crate) fn unsigned(&self) -> Option<u64> {
+        let digits = self.raw.first().is_some_and(u8::is_ascii_digit) && !self.quoted && self.whole;
+        std::str::from_utf8(self.raw).ok().filter(|_| digits)?.parse().ok()
+    }
+
     /// Whether this was spelled in quotes.
     pub(crate) fn is_quoted(&self) -> bool {
         self.quoted

@@ -3,7 +3,7 @@
 mod model;
 
 use layer_wire::WriteOptions;
-use model::check::{self, check_query, check_strip, check_write};
+use model::check::{self, check_query, check_strip, check_tracked_write, check_write};
 use model::{Fault, parse};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -27,8 +27,23 @@ fn names(among: &'static [&'static str]) -> impl Strategy<Value = String> {
     select(among).prop_flat_map(spelled)
 }
 
-const ATTRIBUTES: &[&str] =
-    &["id", "id", "id", "title", "a", "b", "é", "vector", "patch", "schema", "_", "_hevlayer", "hevlayer_x"];
+const ATTRIBUTES: &[&str] = &[
+    "id",
+    "id",
+    "id",
+    "title",
+    "drop",
+    "embed",
+    "a",
+    "b",
+    "é",
+    "vector",
+    "patch",
+    "schema",
+    "_",
+    "_hevlayer",
+    "hevlayer_x",
+];
 const RARE_ATTRIBUTES: &[&str] = &["_hevlayer_x", "_hevlayer_upserted_at", "_hevlayer_"];
 const OPERATIONS: &[&str] = &[
     "upsert_rows",
@@ -44,6 +59,7 @@ const OPERATIONS: &[&str] = &[
     "branch_from_namespace",
     "create_namespace",
     "distance_metric",
+    "return_affected_ids",
     "x",
 ];
 const QUERY_KEYS: &[&str] = &[
@@ -220,6 +236,16 @@ proptest! {
     #[test]
     fn a_broken_write_stays_broken(body in broken(write_body()), cuts in cuts(), allow: bool) {
         check_write(&body, options(allow), &cuts);
+    }
+
+    #[test]
+    fn what_a_write_touches_is_what_the_model_finds(body in write_body(), cuts in cuts(), allow: bool) {
+        check_tracked_write(body.as_bytes(), options(allow), &cuts);
+    }
+
+    #[test]
+    fn what_a_broken_write_touches_does_not_mend_it(body in broken(write_body()), cuts in cuts(), allow: bool) {
+        check_tracked_write(&body, options(allow), &cuts);
     }
 
     #[test]

@@ -14,14 +14,18 @@ mod declaration;
 mod operation;
 mod pass;
 mod stamp;
+mod touched;
 
 use bytes::Bytes;
 
 pub use declaration::SCHEMA_HOLD_LIMIT;
 pub use operation::{Operation, OperationSet};
+pub use touched::{Asked, Touched};
 
 use self::pass::{Pass, Progress, Role};
 use self::stamp::Stamp;
+use self::touched::Tracker;
+use crate::ids::IdLimits;
 use crate::pieces::Pieces;
 use crate::rejection::{Rejection, RejectionKind};
 use crate::tape::Tape;
@@ -87,6 +91,14 @@ impl WriteRewriter {
         }
     }
 
+    /// The same rewriter, which also finds out what the write touches: see [`Self::finish_tracked`]. A body with a filter
+    /// that does not say `return_affected_ids` then gets it as a last member, so that the origin names what was hit.
+    #[must_use]
+    pub fn tracked(mut self, limits: IdLimits) -> Self {
+        self.progress.tracker = Some(Box::new(Tracker::new(limits)));
+        self
+    }
+
     /// Takes in the next chunk and appends to `out` what can be handed on.
     ///
     /// # Errors
@@ -109,10 +121,19 @@ impl WriteRewriter {
     /// # Errors
     /// The [`Rejection`] of an earlier push, of a body that ends too early, or of one without any operation.
     pub fn finish(self, out: &mut Pieces) -> Result<WriteSummary, Rejection> {
+        self.finish_tracked(out).map(|(summary, _)| summary)
+    }
+
+    /// The same, with what the write touches where the rewriter is [`Self::tracked`].
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_tracked(mut self, out: &mut Pieces) -> Result<(WriteSummary, Option<Touched>), Rejection> {
         if let Some(refused) = self.refused {
             return Err(refused);
         }
         self.walker.finish()?;
+        let touched = self.progress.tracker.take().map(|tracker| tracker.into_touched());
         let (summary, mut tape) = (self.progress.summary(), self.tape);
         if summary.operations.is_empty() {
             let known: Vec<_> = Operation::ALL.into_iter().map(Operation::key).collect();
@@ -120,7 +141,7 @@ impl WriteRewriter {
             return Err(Rejection::new(RejectionKind::NoOperation, "body", message));
         }
         tape.emit_until(tape.end(), out);
-        Ok(summary)
+        Ok((summary, touched))
     }
 }
 

@@ -4,6 +4,7 @@ use super::WriteSummary;
 use super::declaration::Declaration;
 use super::operation::Operation;
 use super::stamp::Stamp;
+use super::touched::{ASK_MEMBER, Tracker};
 use crate::names::{UPSERTED_AT, display};
 use crate::pieces::Pieces;
 use crate::rejection::{Rejection, RejectionKind};
@@ -32,6 +33,8 @@ pub(crate) enum Role {
     Patch,
     /// The object of `schema`.
     Schema,
+    /// One of its declarations, where it matters what is declared.
+    Config,
 }
 
 /// What the value after the key just read is.
@@ -41,12 +44,18 @@ enum Upcoming {
     Operation(Operation),
     Ids,
     Patch,
+    /// The id of a row.
+    RowId,
+    /// Whether the answer is to name the rows.
+    ReturnIds,
 }
 
 /// What is known of a write body so far.
 #[derive(Debug)]
 pub(crate) struct Progress {
     pub(crate) declaration: Declaration,
+    /// Where somebody wants to know which documents are touched.
+    pub(crate) tracker: Option<Box<Tracker>>,
     stamp: Stamp,
     allow_reserved: bool,
     upcoming: Upcoming,
@@ -61,6 +70,7 @@ impl Progress {
     pub(crate) fn new(stamp: Stamp, allow_reserved: bool) -> Self {
         Self {
             declaration: Declaration::default(),
+            tracker: None,
             stamp,
             allow_reserved,
             upcoming: Upcoming::Other,
@@ -72,6 +82,18 @@ impl Progress {
 
     pub(crate) fn summary(&self) -> WriteSummary {
         WriteSummary { stamped: self.declaration.stamped(), ..self.summary }
+    }
+
+    /// Whether the next id matters to somebody.
+    fn wants_ids(&self) -> bool {
+        self.tracker.as_ref().is_some_and(|tracker| tracker.ids.is_collecting())
+    }
+
+    /// Ids stand in a place where they cannot be read.
+    fn loses_ids(&mut self) {
+        if let Some(tracker) = &mut self.tracker {
+            tracker.ids.give_up();
+        }
     }
 
     /// The path of the attribute `name` in the container `role`.
@@ -87,6 +109,15 @@ impl Progress {
     }
 }
 
+/// Operations whose ids stand in the body.
+const NAMES_IDS: [Operation; 5] = [
+    Operation::UpsertRows,
+    Operation::UpsertColumns,
+    Operation::PatchRows,
+    Operation::PatchColumns,
+    Operation::Deletes,
+];
+
 /// One chunk's walk.
 pub(crate) struct Pass<'a> {
     pub(crate) progress: &'a mut Progress,
@@ -100,13 +131,18 @@ impl Handler for Pass<'_> {
 
     fn key(&mut self, frame: &Frame<Role>, key: Text<'_>, _span: Span) -> Result<(), Rejection> {
         self.progress.upcoming = match frame.role {
-            Role::Body => member(key)?,
+            Role::Body => self.member(key)?,
+            Role::Config => {
+                self.progress.tracker.iter_mut().for_each(|tracker| tracker.declares(&key));
+                Upcoming::Other
+            }
             Role::ByFilter if *key.decoded() == *b"patch" => Upcoming::Patch,
             Role::ByFilter => Upcoming::Other,
             role => {
                 self.attribute(role, key)?;
                 match role {
                     Role::Columns(_) if *key.decoded() == *b"id" => Upcoming::Ids,
+                    Role::Row(_) if self.progress.wants_ids() && *key.decoded() == *b"id" => Upcoming::RowId,
                     _ => Upcoming::Other,
                 }
             }
@@ -123,15 +159,26 @@ impl Handler for Pass<'_> {
         };
         Ok(match (frame.role, self.progress.upcoming) {
             (Role::Rows(operation), _) if first == b'{' => self.begin_row(operation, frame.count - 1),
+            (Role::Rows(_), _) => {
+                self.progress.loses_ids();
+                Step::Skip
+            }
+            (Role::Row(_), Upcoming::RowId) => self.begin_id(first, Step::Skip),
             (Role::Ids, _) => {
                 self.require_declaration();
-                Step::Elements
+                self.begin_id(first, Step::Elements)
             }
-            (Role::Deletes, _) => Step::Elements,
+            (Role::Deletes, _) => self.begin_id(first, Step::Elements),
+            (Role::Body, Upcoming::ReturnIds) => Step::Read,
+            (Role::Schema, _) if first == b'{' && self.progress.tracker.is_some() => Step::Enter(Role::Config),
             (Role::Body, Upcoming::Operation(operation)) => self.begin_operation(operation, first, at),
             (Role::Columns(_), Upcoming::Ids) => {
                 self.progress.ids = None;
-                if first == b'[' { Step::Enter(Role::Ids) } else { Step::Skip }
+                if first == b'[' {
+                    return Ok(Step::Enter(Role::Ids));
+                }
+                self.progress.loses_ids();
+                Step::Skip
             }
             (Role::ByFilter, Upcoming::Patch) if first == b'{' => Step::Enter(Role::Patch),
             _ => Step::Skip,
@@ -139,8 +186,15 @@ impl Handler for Pass<'_> {
     }
 
     fn text(&mut self, text: Text<'_>, span: Span) -> Result<(), Rejection> {
-        let is_null = text.is_scalar(b"null");
-        self.progress.declaration.scalar_ends(is_null, span, self.tape, self.out);
+        match (&mut self.progress.tracker, self.progress.upcoming) {
+            (_, Upcoming::Operation(Operation::Schema)) => {
+                let is_null = text.is_scalar(b"null");
+                self.progress.declaration.scalar_ends(is_null, span, self.tape, self.out);
+            }
+            (Some(tracker), Upcoming::ReturnIds) => tracker.asks(&text),
+            (Some(tracker), _) => tracker.ids.add(&text),
+            (None, _) => {}
+        }
         Ok(())
     }
 
@@ -153,8 +207,11 @@ impl Handler for Pass<'_> {
             Role::Columns(_) => self.end_columns(at),
             Role::Deletes => progress.summary.deletes += frame.count,
             Role::Schema => progress.declaration.object_ends(is_empty, at, self.tape, self.out),
-            Role::Body => progress.declaration.body_ends(at, self.tape, self.out),
-            Role::Rows(_) | Role::ByFilter | Role::Patch => {}
+            Role::Body => {
+                progress.declaration.body_ends(at, self.tape, self.out);
+                self.ask_for_ids(at);
+            }
+            Role::Rows(_) | Role::ByFilter | Role::Patch | Role::Config => {}
         }
         Ok(())
     }
@@ -179,7 +236,47 @@ impl Pass<'_> {
             (Operation::Deletes, b'[') => Step::Enter(Role::Deletes),
             (Operation::PatchByFilter, b'{') => Step::Enter(Role::ByFilter),
             (Operation::Schema, b'{') => Step::Enter(Role::Schema),
-            _ => Step::Skip,
+            _ => {
+                if NAMES_IDS.contains(&operation) {
+                    progress.loses_ids();
+                }
+                Step::Skip
+            }
+        }
+    }
+
+    /// An id begins, or what stands in the place of one; `unread` is what to do where it does not matter.
+    fn begin_id(&mut self, first: u8, unread: Step<Role>) -> Step<Role> {
+        if !self.progress.wants_ids() {
+            return unread;
+        }
+        if matches!(first, b'{' | b'[') {
+            self.progress.loses_ids();
+            return unread;
+        }
+        Step::Read
+    }
+
+    /// Has the origin name what a filter hit, where nothing is said about that.
+    fn ask_for_ids(&mut self, at: u64) {
+        let operations = self.progress.summary.operations;
+        let by_filter = operations.contains(Operation::DeleteByFilter) || operations.contains(Operation::PatchByFilter);
+        let Some(tracker) = self.progress.tracker.as_mut().filter(|_| by_filter) else { return };
+        if tracker.ask() {
+            self.tape.emit_until(at, self.out);
+            self.out.push_static(ASK_MEMBER);
+        }
+    }
+
+    /// What the member of the body with this key is.
+    fn member(&mut self, key: Text<'_>) -> Result<Upcoming, Rejection> {
+        let upcoming = member(key)?;
+        match &mut self.progress.tracker {
+            Some(tracker) if *key.decoded() == *b"return_affected_ids" => {
+                tracker.says_ids();
+                Ok(Upcoming::ReturnIds)
+            }
+            _ => Ok(upcoming),
         }
     }
 

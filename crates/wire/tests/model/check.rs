@@ -2,11 +2,14 @@
 
 use bytes::Bytes;
 use layer_wire::{
-    Pieces, QueryRewriter, QuerySummary, Rejection, WriteOptions, WriteRewriter, WriteSummary, strip_reserved_metadata,
-    strip_reserved_schema,
+    IdLimits, Pieces, QueryRewriter, QuerySummary, Rejection, Touched, WriteOptions, WriteRewriter, WriteSummary,
+    strip_reserved_metadata, strip_reserved_schema,
 };
 
-use super::{Document, Fault, parse, query, strip, write};
+use super::{Document, Fault, parse, query, strip, touched, write};
+
+/// More than any body here has.
+const LIMITS: IdLimits = IdLimits { ids_max: 1_000_000, bytes_max: 1 << 30 };
 
 /// The chunks of `body` when it is cut into pieces of `sizes`, over and over.
 pub fn chunks<'a>(body: &'a [u8], sizes: &'a [usize]) -> impl Iterator<Item = Bytes> + 'a {
@@ -31,6 +34,19 @@ pub fn rewrite_write(
     }
     let summary = rewriter.finish(&mut out)?;
     Ok((collect(&mut out), summary))
+}
+
+pub fn track_write(
+    body: &[u8],
+    options: WriteOptions,
+    sizes: &[usize],
+) -> Result<(Vec<u8>, WriteSummary, Touched), Rejection> {
+    let (mut rewriter, mut out) = (WriteRewriter::new(options).tracked(LIMITS), Pieces::new());
+    for chunk in chunks(body, sizes) {
+        rewriter.push(chunk, &mut out)?;
+    }
+    let (summary, touched) = rewriter.finish_tracked(&mut out)?;
+    Ok((collect(&mut out), summary, touched.expect("it is tracked")))
 }
 
 pub fn rewrite_query(body: &[u8], sizes: &[usize]) -> Result<(Vec<u8>, QuerySummary), Rejection> {
@@ -64,6 +80,26 @@ pub fn check_write(body: &[u8], options: WriteOptions, sizes: &[usize]) {
             }
         }
         Err(Fault::TooDeep) => {}
+    }
+}
+
+/// The same where somebody asks what the write touches; beside that, nothing but the question to the origin is added.
+pub fn check_tracked_write(body: &[u8], options: WriteOptions, sizes: &[usize]) {
+    let outcome = track_write(body, options, &[]);
+    assert_eq!(track_write(body, options, sizes), outcome, "chunks change the outcome");
+    match (parse(body), outcome) {
+        (Ok(document), Ok((bytes, summary, found))) => {
+            let (expected, of_model) = write::rewrite(&document, options).expect("the model accepts it too");
+            assert_eq!((text(bytes), summary), (touched::ask(&document, expected), of_model));
+            assert_eq!(touched::comparable(&found), touched::touched(&document));
+        }
+        (Ok(document), Err(refusal)) => {
+            assert_eq!(write::rewrite(&document, options).map(|_| ()), Err(refusal.kind));
+        }
+        (Err(Fault::Invalid), Ok((bytes, ..))) => {
+            assert_eq!(parse(&bytes), Err(Fault::Invalid), "{}", String::from_utf8_lossy(&bytes));
+        }
+        (Err(_), _) => {}
     }
 }
 

@@ -9,6 +9,7 @@ pub mod check;
 mod parse;
 pub mod query;
 pub mod strip;
+pub mod touched;
 pub mod write;
 
 pub use parse::{Fault, parse};
