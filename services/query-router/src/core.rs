@@ -11,6 +11,7 @@ use http::{
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
 };
 use http_body_util::{BodyExt, Limited};
+use layer_cache::Cache;
 use layer_origin::{Client, OriginBody};
 use layer_service::{
     deadline::{REQUEST_TIMEOUT_MS, deadline, remaining_ms},
@@ -69,6 +70,8 @@ pub struct Shared {
 #[derive(Clone)]
 pub struct Core {
     pub(crate) shared: Arc<Shared>,
+    /// This worker's handle to the document cache. Every write holds by it, whatever the mode of `auth`.
+    pub(crate) cache: Cache,
     client: Client<RequestBody>,
 }
 
@@ -85,8 +88,8 @@ struct Call<'a> {
 
 impl Core {
     /// The core of one worker; call it inside that worker's runtime.
-    pub fn new(shared: Arc<Shared>, origin: Arc<layer_origin::Options>) -> Self {
-        Self { shared, client: Client::new(origin) }
+    pub fn new(shared: Arc<Shared>, origin: Arc<layer_origin::Options>, cache: Cache) -> Self {
+        Self { shared, cache, client: Client::new(origin) }
     }
 
     /// A caller's body under this router's limits.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
+use layer_cache::CacheService;
 use layer_service::{
     deadline::deadline,
     server::{Application, MakeApplication, Peer},
@@ -119,6 +120,7 @@ impl WireCall for Core {
 pub struct MakeFront {
     pub(crate) shared: Arc<Shared>,
     pub(crate) origin: Arc<layer_origin::Options>,
+    pub(crate) cache: Arc<CacheService>,
     /// Health and reflection, which all workers share.
     pub(crate) common: Routes,
 }
@@ -127,7 +129,7 @@ impl MakeApplication for MakeFront {
     type Application = Front;
 
     fn make(&self, _worker: usize, _workers: usize) -> Front {
-        let core = Core::new(Arc::clone(&self.shared), Arc::clone(&self.origin));
+        let core = Core::new(Arc::clone(&self.shared), Arc::clone(&self.origin), self.cache.handle());
         let grpc = self.common.clone().add_service(grpc::service(core.clone()));
         Front { core, grpc }
     }

@@ -10,6 +10,7 @@ mod auth;
 mod body;
 mod clock;
 mod core;
+mod fetch;
 mod foreign;
 mod front;
 mod grpc;
@@ -23,6 +24,7 @@ mod route;
 mod settings;
 mod wait;
 
+pub use fetch::FetchSettings;
 pub use observe::METRICS;
 pub use program::{QueryRouter, StartError};
 pub use settings::{AuthMode, AuthSettings, OriginProtocol, OriginSettings, RouterSettings, WriteSettings};

@@ -5,6 +5,7 @@ use std::{sync::Arc, thread, time::Duration};
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
+use layer_cache::CacheService;
 use layer_origin::Client;
 use layer_service::{
     admin,
@@ -26,6 +27,9 @@ use crate::{
 
 /// How long the origin has to say who it is before the router starts without knowing.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long undelivered releases may take at the end.
+const CACHE_STOP: Duration = Duration::from_secs(2);
 
 /// Names that grpc.health.v1 knows beside the empty one.
 const SERVICES: &[&str] = &["layer.router.v1.QueryRouterService"];
@@ -88,6 +92,7 @@ impl Program for QueryRouter {
             acceptor,
         };
         let drain = settings.drain.clone();
+        let cache = Arc::new(CacheService::start(&settings.cache, &metrics)?);
         let shared = Arc::new(Shared {
             flights: InFlight::new(settings.limits.requests_max),
             messages: InFlight::new(settings.limits.requests_max),
@@ -101,7 +106,7 @@ impl Program for QueryRouter {
             lifecycle: lifecycle.clone(),
             traces,
         });
-        let make = MakeFront { shared, origin: Arc::clone(&origin), common };
+        let make = MakeFront { shared, origin: Arc::clone(&origin), cache: Arc::clone(&cache), common };
         let served = tokio::spawn(server::serve(listener, make, options, lifecycle.clone()));
         refuse_itself(&origin).await?;
         lifecycle.advance(Stage::Serving);
@@ -111,6 +116,10 @@ impl Program for QueryRouter {
             let _ = served.await;
         };
         lifecycle.stop(&drain, idle).await;
+        // Where a worker still holds on to it, the process ends anyway, and what was not delivered runs out.
+        if let Ok(cache) = Arc::try_unwrap(cache) {
+            cache.stop(CACHE_STOP).await;
+        }
         tracing::info!("query-router stopped");
         Ok(())
     }

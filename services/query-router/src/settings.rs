@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use layer_cache::CacheSettings;
 use layer_origin::{Protocol, Target};
 use layer_service::config::{
     AdminSettings, ConfigError, DrainSettings, LimitSettings, ListenSettings, LogSettings, Secret, Settings,
@@ -9,6 +10,8 @@ use layer_service::config::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use crate::fetch::FetchSettings;
 
 /// Every setting of the query-router.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -24,6 +27,10 @@ pub struct RouterSettings {
     pub auth: AuthSettings,
     /// What Layer does to writes.
     pub write: WriteSettings,
+    /// The document cache.
+    pub cache: CacheSettings,
+    /// Fetches of documents by id.
+    pub fetch: FetchSettings,
     /// Bounds.
     pub limits: LimitSettings,
     /// Stopping.
@@ -118,13 +125,16 @@ pub struct AuthSettings {
     pub mode: AuthMode,
     /// Allow mode `open` on an address that others can reach.
     pub open_anywhere: bool,
+    /// In mode `pass-through`: every key that callers bring is of the one organisation that `cache.tenant` stands for. Only
+    /// then are documents served from the cache in that mode: namespaces of two organisations may have the same name.
+    pub single_organisation: bool,
     /// Credential of Layer's own services, sent as `x-layer-internal-key`; it lets them write reserved attributes.
     pub internal_key: Option<Secret>,
 }
 
 impl Default for AuthSettings {
     fn default() -> Self {
-        Self { mode: AuthMode::StoreKey, open_anywhere: false, internal_key: None }
+        Self { mode: AuthMode::StoreKey, open_anywhere: false, single_organisation: false, internal_key: None }
     }
 }
 
@@ -153,6 +163,8 @@ impl Settings for RouterSettings {
         self.tls.validate()?;
         self.telemetry.validate()?;
         self.origin.validate()?;
+        self.cache.validate()?;
+        self.fetch.validate()?;
         one_or_more(&[("write.read_ahead_bytes", self.write.read_ahead_bytes)])?;
         self.validate_auth()
     }

@@ -1,0 +1,5 @@
+//! Documents by id.
+
+mod settings;
+
+pub use settings::FetchSettings;
