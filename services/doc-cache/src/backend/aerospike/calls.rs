@@ -1,0 +1,173 @@
+//! One batch to Aerospike: its deadline, its rows, and what each row's answer means to the protocol.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use aerospike::{BatchOperation, BatchPolicy, Error, ErrorKind, Key, Record, ResultCode, WritePolicy};
+
+use super::{connection::Connection, observe};
+use crate::backend::BackendError;
+
+/// Every step is idempotent, so a call that met a cold pool or a broken connection may be repeated within its deadline.
+const RETRIES: usize = 3;
+/// Pause before a retry: a connection that is being opened is there after this.
+const RETRY_PAUSE_MS: u32 = 2;
+
+/// What became of one record's part.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly every row is a record; a box for each would be an allocation per key"
+)]
+pub enum Row {
+    /// Done, with what was read.
+    Done(Record),
+    /// There is no such record.
+    Absent,
+    /// The condition did not hold.
+    Filtered,
+    /// The record was there already.
+    Exists,
+    /// The server refuses writes: stop-writes, a set's limit, an overloaded device.
+    Refused,
+    /// The record is larger than the server takes.
+    TooLarge,
+    /// It came to nothing.
+    Failed(BackendError),
+}
+
+/// A batch of one set under one name.
+pub struct Call<'a> {
+    /// What the batch does, for metrics.
+    pub operation: &'static str,
+    /// The set that it is about, for metrics.
+    pub set: &'a str,
+    /// When it must have ended.
+    pub until: Instant,
+}
+
+impl Connection {
+    /// Sends `operations` as one batch; the answer has a row for each, in order.
+    ///
+    /// # Errors
+    /// [`BackendError`] where not one row was answered.
+    pub async fn batch(
+        self: &Arc<Self>,
+        call: &Call<'_>,
+        mut operations: Vec<BatchOperation>,
+    ) -> Result<Vec<Row>, BackendError> {
+        if operations.is_empty() {
+            return Ok(Vec::new());
+        }
+        let started = Instant::now();
+        let _flying = self.observe().begin();
+        let answered = self.send(call.until, &mut operations).await;
+        let rows = answered.map(|()| operations.into_iter().map(row).collect::<Vec<_>>()).and_then(whole);
+        let status = match &rows {
+            Ok(rows) if rows.iter().any(|row| matches!(row, Row::Refused)) => "aerospike_stop_writes",
+            Ok(rows) => observe::status(rows.iter().find_map(failure)),
+            Err(error) => observe::status(Some(error)),
+        };
+        self.observe().ended(call.operation, call.set, status, started.elapsed());
+        rows
+    }
+
+    /// Removes one record by a call of its own.
+    ///
+    /// # Errors
+    /// [`BackendError`] where it may still be there.
+    pub async fn remove_one(&self, call: &Call<'_>, key: &Key) -> Result<(), BackendError> {
+        let started = Instant::now();
+        let client = self.client().ok_or_else(|| BackendError::Unavailable("not connected yet".to_owned()))?;
+        let policy = WritePolicy { base_policy: policy(remaining(call.until)?).base_policy, ..WritePolicy::default() };
+        let removed = match tokio::time::timeout_at(call.until.into(), client.delete(&policy, key)).await {
+            Err(_) => Err(BackendError::Timeout),
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) if refuses(error.server_result_code()) => Err(BackendError::StopWrites),
+            Ok(Err(error)) => Err(meaning(&error)),
+        };
+        self.observe().ended(call.operation, call.set, observe::status(removed.as_ref().err()), started.elapsed());
+        removed
+    }
+
+    async fn send(&self, until: Instant, operations: &mut [BatchOperation]) -> Result<(), BackendError> {
+        let client = self.client().ok_or_else(|| BackendError::Unavailable("not connected yet".to_owned()))?;
+        let remaining = remaining(until)?;
+        let policy = policy(remaining);
+        match tokio::time::timeout(remaining, client.batch(&policy, operations)).await {
+            Err(_) => Err(BackendError::Timeout),
+            // A node's failure is in its rows too; other nodes' rows may be good.
+            Ok(Err(error)) if operations.iter().all(|row| row.record().is_none()) => Err(meaning(&error)),
+            Ok(_) => Ok(()),
+        }
+    }
+}
+
+/// The time left; the client takes nothing below a millisecond, and nothing for no limit at all.
+fn remaining(until: Instant) -> Result<Duration, BackendError> {
+    let remaining = until.saturating_duration_since(Instant::now());
+    match remaining < Duration::from_millis(1) {
+        true => Err(BackendError::Timeout),
+        false => Ok(remaining),
+    }
+}
+
+/// The server takes no writes now: stop-writes, a set's limit, an overloaded device.
+fn refuses(code: Option<ResultCode>) -> bool {
+    matches!(code, Some(ResultCode::ServerMemError | ResultCode::DeviceOverload | ResultCode::FailForbidden))
+}
+
+fn policy(remaining: Duration) -> BatchPolicy {
+    let mut policy = BatchPolicy::default();
+    let millis = u32::try_from(remaining.as_millis()).unwrap_or(u32::MAX);
+    policy.base_policy.total_timeout = millis;
+    policy.base_policy.socket_timeout = millis;
+    policy.base_policy.max_retries = RETRIES;
+    policy.base_policy.sleep_between_retries = RETRY_PAUSE_MS;
+    policy
+}
+
+fn row(operation: BatchOperation) -> Row {
+    let answer = operation.into_batch_record();
+    let failed = answer.error().map(meaning);
+    match (answer.result_code(), answer.record) {
+        (Some(ResultCode::Ok), Some(record)) => Row::Done(record),
+        (Some(ResultCode::KeyNotFoundError), _) => Row::Absent,
+        (Some(ResultCode::FilteredOut), _) => Row::Filtered,
+        (Some(ResultCode::KeyExistsError), _) => Row::Exists,
+        (Some(ResultCode::RecordTooBig), _) => Row::TooLarge,
+        (code, _) if refuses(code) => Row::Refused,
+        _ => Row::Failed(failed.unwrap_or_else(|| BackendError::Failed("a record was not answered".to_owned()))),
+    }
+}
+
+/// Rows of which at least one was answered.
+fn whole(rows: Vec<Row>) -> Result<Vec<Row>, BackendError> {
+    let failed = rows.iter().filter_map(failure).count();
+    match rows.iter().find_map(failure) {
+        Some(error) if failed == rows.len() => Err(error.clone()),
+        _ => Ok(rows),
+    }
+}
+
+fn failure(row: &Row) -> Option<&BackendError> {
+    match row {
+        Row::Failed(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What a client error means to callers.
+pub fn meaning(error: &Error) -> BackendError {
+    match error.kind() {
+        ErrorKind::Timeout if error.client_result_code().is_none() => BackendError::Timeout,
+        ErrorKind::Server { rc: ResultCode::Timeout, .. } => BackendError::Timeout,
+        ErrorKind::Server { rc, .. } => BackendError::Failed(format!("result code {rc:?}")),
+        ErrorKind::InvalidNamespace => {
+            BackendError::Failed("aerospike.namespace does not exist on the server".to_owned())
+        }
+        _ => BackendError::Unavailable(error.base_message()),
+    }
+}

@@ -1,0 +1,141 @@
+//! The proof that holds go through, and the epoch that ends with the lack of it.
+//!
+//! The canary is a hold and a release on keys of this replica's own, by the very functions that writers' holds take. Only
+//! after they went through is the epoch's record touched: so a record that was touched lately says that some replica's
+//! holds went through lately, by the server's one clock. Whoever finds it untouched for longer than the lapse, or finds
+//! other nodes than before, starts a new epoch, which ends every value filled before.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use aerospike::Value;
+use bytes::Bytes;
+
+use super::{
+    Aerospike,
+    calls::{Call, Row},
+    operations::{self, AGE},
+    record,
+};
+use crate::backend::{BackendError, Canary, Kind, Scope};
+
+/// Keys per node, where there are several nodes: enough that each node gets some.
+const KEYS_PER_NODE: usize = 16;
+/// How long a canary's hold stands if its release is lost.
+const STANDS: Duration = Duration::from_secs(1);
+
+/// What a replica remembers of its canaries.
+#[derive(Debug)]
+pub struct Birds {
+    scope: Scope,
+    replica: [u8; 16],
+    last: Mutex<Option<Instant>>,
+}
+
+impl Default for Birds {
+    fn default() -> Self {
+        // The tenant's name is one that the service refuses from callers.
+        let scope = Scope { tenant: String::new(), namespace: "canary".to_owned(), kind: Kind::Document };
+        Self { scope, replica: rand::random(), last: Mutex::default() }
+    }
+}
+
+impl Birds {
+    fn keys(&self, nodes: usize) -> Vec<Bytes> {
+        let count = if nodes > 1 { nodes * KEYS_PER_NODE } else { 1 };
+        (0..count).map(|n| Bytes::from([&self.replica[..], &(n as u32).to_be_bytes()].concat())).collect()
+    }
+
+    fn went_through(&self, at: Instant) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+
+    fn lately(&self, lapse: Duration) -> bool {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last.elapsed() < lapse)
+    }
+}
+
+impl Aerospike {
+    pub(super) async fn send_canary(&self, lapse: Duration, until: Instant) -> Result<Canary, BackendError> {
+        let nodes = self.connection.nodes(until).await?;
+        let keys = self.birds.keys(nodes.len());
+        let write = rand::random();
+        let held = self.hold_or_remove(&self.birds.scope, write, &keys, STANDS, until).await?;
+        let released = self.release_or_remove(&self.birds.scope, write, &keys, until).await?;
+        let stop_writes = held.refused || released.refused;
+        let same = self.connection.continues(&nodes);
+        let started = Instant::now();
+        let epoch = self.epoch_now(same, self.birds.lately(lapse), lapse, until).await?;
+        self.connection.prove(nodes);
+        self.birds.went_through(started);
+        Ok(Canary { epoch, stop_writes })
+    }
+
+    /// The epoch that holds from here on. `lately`: this replica's own canary has gone through within the lapse, which
+    /// proves as much as the record's age.
+    async fn epoch_now(&self, same: bool, lately: bool, lapse: Duration, until: Instant) -> Result<u64, BackendError> {
+        let key = self.names().epoch()?;
+        let fresh = rand::random();
+        let step = match (same, lately) {
+            (false, _) => operations::new_epoch(key, fresh),
+            (true, true) => operations::touch_epoch(key, fresh, None),
+            (true, false) => operations::touch_epoch(key, fresh, Some(lapse)),
+        };
+        match self.control("epoch", vec![step], until).await? {
+            Row::Done(record) => epoch_of(record::epoch(&record)),
+            Row::Refused => self.epoch_without_writes(same, lately, lapse, until).await,
+            row => Err(unexpected(row)),
+        }
+    }
+
+    /// While writes are refused the record cannot be touched: it holds on if it can be proven to, else it is removed, and
+    /// there is no epoch, no hit and no lease until it can be written.
+    async fn epoch_without_writes(
+        &self,
+        same: bool,
+        lately: bool,
+        lapse: Duration,
+        until: Instant,
+    ) -> Result<u64, BackendError> {
+        let key = self.names().epoch()?;
+        let record = match self.control("epoch_read", vec![operations::read_epoch(key.clone())], until).await? {
+            Row::Done(record) => record,
+            Row::Absent => return Err(BackendError::StopWrites),
+            row => return Err(unexpected(row)),
+        };
+        let young = matches!(record.bins.get(AGE), Some(Value::Int(age)) if u128::try_from(*age).is_ok_and(|age| age < lapse.as_millis()));
+        if same && (lately || young) {
+            return epoch_of(record::epoch(&record));
+        }
+        match self.control("epoch_remove", vec![operations::remove(key)], until).await? {
+            Row::Done(_) | Row::Absent => Err(BackendError::StopWrites),
+            row => Err(unexpected(row)),
+        }
+    }
+
+    async fn control(
+        &self,
+        operation: &'static str,
+        steps: Vec<aerospike::BatchOperation>,
+        until: Instant,
+    ) -> Result<Row, BackendError> {
+        let set = self.names().control_set();
+        let mut rows = self.connection.batch(&Call { operation, set: &set, until }, steps).await?;
+        rows.pop().ok_or_else(|| BackendError::Failed("no answer".to_owned()))
+    }
+}
+
+fn epoch_of(epoch: Option<u64>) -> Result<u64, BackendError> {
+    epoch.ok_or_else(|| BackendError::Failed("the epoch's record has no epoch".to_owned()))
+}
+
+pub(super) fn unexpected(row: Row) -> BackendError {
+    match row {
+        Row::Failed(error) => error,
+        Row::Refused => BackendError::StopWrites,
+        // The row itself may hold what nobody may see.
+        _ => BackendError::Failed("the server answered what this step cannot answer".to_owned()),
+    }
+}
