@@ -1,4 +1,4 @@
-//! The handle that the workers of a service hold.
+//! The service in the background, and the handle that workers hold.
 
 use std::{
     sync::Arc,
@@ -9,19 +9,29 @@ use layer_proto::cache::v1::{InspectResponse, StatsResponse};
 use layer_service::{config::ConfigError, metrics::Metrics};
 
 use crate::{
+    background,
+    call::sooner,
+    channels::{Channels, Dial, TcpDial},
+    deliver::deliver,
     error::{Away, Refused},
+    fill::fill,
+    get,
     key::Key,
+    message::Message,
+    resolve::{Resolve, SystemResolver},
     scope::{InvalidScope, Kind, Scope},
     settings::CacheSettings,
-    state::{BreakerState, State, Warmth},
-    value::{Fill, GetOutcome, Gotten, Lookup},
+    shared::Shared,
+    state::{State, Warmth},
+    value::{Fill, Gotten},
     write::{Affects, Write},
 };
 
 /// What all workers of a process share of the cache: replicas and their health, breakers, backlog, fill queue. Start one
-/// for a process, and give every worker a handle.
+/// for a process, and give every worker a handle. Dropping it ends what runs in the background.
+#[derive(Debug)]
 pub struct CacheService {
-    settings: Arc<CacheSettings>,
+    shared: Arc<Shared>,
 }
 
 impl CacheService {
@@ -33,26 +43,59 @@ impl CacheService {
     /// [`ConfigError`] where a file of `cache.tls` cannot be used, or the settings are invalid.
     pub fn start(settings: &CacheSettings, metrics: &Metrics) -> Result<Self, ConfigError> {
         settings.validate()?;
-        let _ = metrics;
-        Ok(Self { settings: Arc::new(settings.clone()) })
+        let dial = Arc::new(TcpDial::new(settings)?);
+        Ok(Self::start_with(settings, metrics, dial, Arc::new(SystemResolver)))
+    }
+
+    pub(crate) fn start_with(
+        settings: &CacheSettings,
+        metrics: &Metrics,
+        dial: Arc<dyn Dial>,
+        resolver: Arc<dyn Resolve>,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(settings.clone(), metrics, dial));
+        if settings.enabled() {
+            background::start(&shared, resolver);
+        }
+        Self { shared }
     }
 
     /// A handle for one worker: its connections belong to the runtime in which it is used, so make one for each.
     pub fn handle(&self) -> Cache {
-        Cache { settings: Arc::clone(&self.settings) }
+        let channels = Arc::new(Channels::new(Arc::clone(&self.shared.dial)));
+        Cache { shared: Arc::clone(&self.shared), channels }
     }
 
     /// Waits until nothing is left to deliver, `limit` at the most, and ends what runs in the background. For a stop, when
     /// no write is in flight any more.
     pub async fn stop(self, limit: Duration) {
-        let _ = limit;
+        let empty = async {
+            loop {
+                let delivered = self.shared.delivered.notified();
+                if self.shared.backlog().is_empty() {
+                    return;
+                }
+                delivered.await;
+            }
+        };
+        if tokio::time::timeout(limit, empty).await.is_err() {
+            let (keys, namespaces) = self.shared.backlog().sizes();
+            tracing::warn!(keys, namespaces, "stopped with changes that the document cache was not told of");
+        }
+    }
+}
+
+impl Drop for CacheService {
+    fn drop(&mut self) {
+        self.shared.stopping.cancel();
     }
 }
 
 /// One worker's handle to the cache. A clone is cheap and shares its connections: keep clones within one runtime.
 #[derive(Debug, Clone)]
 pub struct Cache {
-    settings: Arc<CacheSettings>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) channels: Arc<Channels>,
 }
 
 impl Cache {
@@ -61,17 +104,19 @@ impl Cache {
     /// # Errors
     /// [`InvalidScope`] where the name is one that neither the cache nor the origin takes.
     pub fn documents(&self, namespace: &str) -> Result<Scope, InvalidScope> {
-        Scope::new(&self.settings.tenant, namespace, Kind::Document)
+        Scope::new(&self.shared.settings.tenant, namespace, Kind::Document)
     }
 
     /// Looks keys up. Never fails, and waits `cache.deadline_ms` at the most, or until `deadline` if that is sooner. With
     /// the breaker open, no replica, or every key bypassed it returns without waiting at all.
-    pub async fn get(&self, _scope: &Scope, keys: &[Key], _deadline: Option<Instant>) -> Gotten {
-        Gotten { lookups: vec![Lookup::Miss(None); keys.len()], outcome: GetOutcome::Away(Away::Disabled) }
+    pub async fn get(&self, scope: &Scope, keys: &[Key], deadline: Option<Instant>) -> Gotten {
+        get::get(&self.shared, &self.channels, scope, keys, deadline).await
     }
 
     /// Stores values in the background. Best effort: what finds the queue full, or meets a write, is dropped and counted.
-    pub fn fill(&self, _scope: &Scope, _fills: Vec<Fill>) {}
+    pub fn fill(&self, scope: &Scope, fills: Vec<Fill>) {
+        fill(&self.shared, scope, fills);
+    }
 
     /// Announces a write. Call it before the first byte goes to the origin. Waits `cache.hold_deadline_ms` at the most, or
     /// until `deadline` if that is sooner; while the cache is known to be away it does not wait.
@@ -81,8 +126,8 @@ impl Cache {
     /// # Errors
     /// [`Refused`] where the hold could not be placed and `cache.coherence` is `strict`: do not send the write. Without a
     /// configured cache nothing is ever refused.
-    pub async fn begin(&self, scope: &Scope, _affects: Affects, _deadline: Option<Instant>) -> Result<Write, Refused> {
-        Ok(Write { cache: self.clone(), scope: scope.clone(), held: false })
+    pub async fn begin(&self, scope: &Scope, affects: Affects, deadline: Option<Instant>) -> Result<Write, Refused> {
+        Write::begin(self, scope, affects, deadline).await
     }
 
     /// Forgets all that is cached of a namespace, of every kind. For operators: what cannot be delivered is not tried
@@ -90,45 +135,40 @@ impl Cache {
     ///
     /// # Errors
     /// [`Away`] where no replica did it in time.
-    pub async fn purge_namespace(&self, _scope: &Scope, _deadline: Option<Instant>) -> Result<(), Away> {
-        Err(Away::Disabled)
+    pub async fn purge_namespace(&self, scope: &Scope, deadline: Option<Instant>) -> Result<(), Away> {
+        self.configured()?;
+        let until = sooner(self.shared.write_deadline(), deadline);
+        deliver(&self.shared, &self.channels, scope, &Message::Purge, until).await
     }
 
     /// What a replica knows of one key.
     ///
     /// # Errors
     /// [`Away`] where no replica answered in time.
-    pub async fn inspect(
-        &self,
-        _scope: &Scope,
-        _key: &Key,
-        _deadline: Option<Instant>,
-    ) -> Result<InspectResponse, Away> {
-        Err(Away::Disabled)
+    pub async fn inspect(&self, scope: &Scope, key: &Key, deadline: Option<Instant>) -> Result<InspectResponse, Away> {
+        self.configured()?;
+        let until = sooner(self.shared.write_deadline(), deadline);
+        get::inspect(&self.shared, &self.channels, scope, key, until).await
     }
 
     /// The numbers of every replica, by its address.
-    pub async fn stats(&self, _deadline: Option<Instant>) -> Vec<(String, Result<StatsResponse, Away>)> {
-        Vec::new()
+    pub async fn stats(&self, deadline: Option<Instant>) -> Vec<(String, Result<StatsResponse, Away>)> {
+        let until = sooner(self.shared.write_deadline(), deadline);
+        get::stats(&self.shared, &self.channels, until).await
     }
 
     /// The cache as this process sees it now.
     pub fn state(&self) -> State {
-        State {
-            enabled: self.settings.enabled(),
-            replicas: 0,
-            connected: 0,
-            breaker: BreakerState::Closed,
-            write_breaker: BreakerState::Closed,
-            backlog_keys: 0,
-            backlog_namespaces: 0,
-            fill_queue: 0,
-        }
+        self.shared.state()
     }
 
     /// Waits until the cache is no longer as `seen`, and says how it is then. For KEDA's stream and the time of a cold start.
-    /// Without a configured cache it never returns.
-    pub async fn warmth_changed(&self, _seen: Warmth) -> Warmth {
-        std::future::pending().await
+    /// Without a configured cache it is cold for ever.
+    pub async fn warmth_changed(&self, seen: Warmth) -> Warmth {
+        self.shared.warmth_changed(seen).await
+    }
+
+    fn configured(&self) -> Result<(), Away> {
+        if self.shared.enabled() { Ok(()) } else { Err(Away::Disabled) }
     }
 }

@@ -26,23 +26,38 @@
 //! # Ok(()) }
 //! ```
 
+mod background;
+mod backlog;
+mod bypass;
 mod cache;
+mod call;
+mod channels;
+mod deliver;
 mod error;
+mod fill;
+mod get;
 mod key;
+mod message;
+mod observe;
+mod pack;
+mod replicas;
+mod resolve;
 mod scope;
 mod settings;
+mod shared;
 mod state;
 mod value;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 pub use cache::{Cache, CacheService};
 pub use error::{Away, Refused};
 pub use key::{KEY_BYTES_MAX, Key};
+pub use observe::METRICS;
 pub use scope::{InvalidScope, Kind, NAMESPACE_BYTES_MAX, Scope, TENANT_BYTES_MAX};
 pub use settings::{CacheSettings, CacheTlsSettings, Coherence};
 pub use state::{BreakerState, State, Warmth};
 pub use value::{ABSENT, Body, DOCUMENT, Fill, GetOutcome, Gotten, LeaseToken, Lookup};
 pub use write::{Affects, Outcome, Write};
-
-/// Every metric of this crate, for the inventory of a service that uses it.
-pub const METRICS: &[&layer_service::metrics::Metric] = &[];

@@ -9,6 +9,17 @@ pub enum BreakerState {
     Open,
 }
 
+impl BreakerState {
+    /// Whether calls are answered without the cache.
+    pub fn is_open(self) -> bool {
+        self == Self::Open
+    }
+
+    pub(crate) fn of(open: bool) -> Self {
+        if open { Self::Open } else { Self::Closed }
+    }
+}
+
 /// Whether the cache serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Warmth {

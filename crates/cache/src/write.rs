@@ -1,6 +1,25 @@
 //! A write in flight, as the cache sees it.
+//!
+//! Whatever happens to the future that drives a write, one of three things is true afterwards: the cache was told, the
+//! backlog will tell it, or its hold stands and runs out. And until the cache was told, this process bypasses it.
 
-use crate::{cache::Cache, key::Key, scope::Scope};
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{
+    backlog::Job,
+    bypass::{BypassGuard, Keys},
+    cache::Cache,
+    call::sooner,
+    channels::Channels,
+    deliver::deliver,
+    error::{Away, Refused},
+    key::Key,
+    message::{Message, WriteId, pieces},
+    observe::Undelivered,
+    scope::Scope,
+    settings::Coherence,
+    shared::Shared,
+};
 
 /// What a write may change.
 #[derive(Debug, Clone)]
@@ -27,12 +46,143 @@ pub enum Outcome {
 #[derive(Debug)]
 #[must_use = "a write that is dropped counts as one of unknown outcome"]
 pub struct Write {
-    pub(crate) cache: Cache,
-    pub(crate) scope: Scope,
-    pub(crate) held: bool,
+    cache: Cache,
+    scope: Scope,
+    id: WriteId,
+    affects: Held,
+    held: bool,
+    /// While the hold could not be placed.
+    bypass: Option<BypassGuard>,
+    /// Neither finished nor without a cache.
+    open: bool,
+}
+
+/// What is held.
+#[derive(Debug)]
+enum Held {
+    Keys(Vec<Keys>),
+    Namespace,
+}
+
+impl Held {
+    fn holds(&self, id: WriteId) -> VecDeque<Message> {
+        match self {
+            Self::Keys(pieces) => pieces.iter().map(|keys| Message::Hold(id, Arc::clone(keys))).collect(),
+            Self::Namespace => VecDeque::from([Message::HoldNamespace(id)]),
+        }
+    }
+
+    fn releases(&self, id: WriteId) -> VecDeque<Message> {
+        match self {
+            Self::Keys(pieces) => pieces.iter().map(|keys| Message::Release(id, Arc::clone(keys))).collect(),
+            Self::Namespace => VecDeque::from([Message::ReleaseNamespace(id)]),
+        }
+    }
+}
+
+/// Messages on their way: what is left when this goes is left to the backlog.
+struct Pending<'a> {
+    shared: &'a Shared,
+    channels: &'a Channels,
+    job: Job,
+}
+
+impl Pending<'_> {
+    /// Delivers one after the other until one cannot be delivered.
+    async fn deliver(&mut self) {
+        let until = self.shared.write_deadline();
+        let mut any = false;
+        while let Some(message) = self.job.messages.front() {
+            if deliver(self.shared, self.channels, &self.job.scope, message, until).await.is_err() {
+                if !any {
+                    self.shared.write_failed();
+                }
+                return;
+            }
+            any = true;
+            self.shared.write_answered();
+            self.job.messages.pop_front();
+        }
+    }
+
+    fn forget(mut self) {
+        self.job.messages.clear();
+    }
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        let empty = Job::new(&self.job.scope, []);
+        self.shared.leave(std::mem::replace(&mut self.job, empty));
+    }
 }
 
 impl Write {
+    /// See [`Cache::begin`].
+    pub(crate) async fn begin(
+        cache: &Cache,
+        scope: &Scope,
+        affects: Affects,
+        deadline: Option<std::time::Instant>,
+    ) -> Result<Self, Refused> {
+        let affects = match affects {
+            Affects::Keys(keys) => Held::Keys(pieces(&keys)),
+            Affects::Namespace => Held::Namespace,
+        };
+        let id = fastrand::u128(..).to_be_bytes();
+        let mut write =
+            Self { cache: cache.clone(), scope: scope.clone(), id, affects, held: false, bypass: None, open: false };
+        if !cache.shared.enabled() {
+            return Ok(write);
+        }
+        match write.hold(deadline).await {
+            Ok(()) => write.held = true,
+            Err(reason) => {
+                cache.shared.observe.undelivered(Undelivered::Hold);
+                if cache.shared.settings.coherence == Coherence::Strict {
+                    return Err(Refused { reason });
+                }
+                write.bypass = Some(write.bypassed());
+            }
+        }
+        write.open = true;
+        Ok(write)
+    }
+
+    /// Places the hold. A future dropped meanwhile leaves its release behind: nothing was sent to the origin.
+    async fn hold(&self, deadline: Option<std::time::Instant>) -> Result<(), Away> {
+        let (shared, channels) = (&*self.cache.shared, &*self.cache.channels);
+        if shared.write_open() {
+            return Err(Away::BreakerOpen);
+        }
+        let limit = shared.write_deadline();
+        let until = sooner(limit, deadline);
+        let undo = Pending { shared, channels, job: Job::new(&self.scope, self.affects.releases(self.id)) };
+        let mut any = false;
+        for message in self.affects.holds(self.id) {
+            if let Err(away) = deliver(shared, channels, &self.scope, &message, until).await {
+                // Whether a hold stands is not known; if so, the release of the end closes it, or it runs out.
+                undo.forget();
+                // A caller in a hurry, or with too much for the time, says nothing about the cache.
+                if !any && (away != Away::Deadline || until == limit) {
+                    shared.write_failed();
+                }
+                return Err(away);
+            }
+            any = true;
+            shared.write_answered();
+        }
+        undo.forget();
+        Ok(())
+    }
+
+    fn bypassed(&self) -> BypassGuard {
+        match &self.affects {
+            Held::Keys(pieces) => self.cache.shared.bypass.keys(&self.scope, pieces.clone()),
+            Held::Namespace => self.cache.shared.bypass.namespace(&self.scope),
+        }
+    }
+
     /// Whether the cache holds what the write affects. Where not, this process bypasses the cache for it.
     pub fn is_held(&self) -> bool {
         self.held
@@ -42,7 +192,43 @@ impl Write {
     /// cleared what changed, or the backlog has it and this process bypasses the cache for it. Takes up to
     /// `cache.hold_deadline_ms` when the cache went away since, and no time while it is known to be away. When the
     /// returned future is dropped half-way, what is left goes to the backlog.
-    pub async fn finish(self, outcome: Outcome) {
-        let _ = (&self.cache, &self.scope, outcome);
+    pub async fn finish(mut self, outcome: Outcome) {
+        if !std::mem::take(&mut self.open) {
+            return;
+        }
+        let (shared, channels) = (&*self.cache.shared, &*self.cache.channels);
+        let job = Job::new(&self.scope, self.messages(outcome));
+        let mut pending = Pending { shared, channels, job };
+        if !shared.write_open() {
+            pending.deliver().await;
+        }
+    }
+
+    /// What the cache must be told, in this order: a namespace's hold is closed only after what changed was cleared.
+    fn messages(&self, outcome: Outcome) -> VecDeque<Message> {
+        let releases = self.affects.releases(self.id);
+        let first = match outcome {
+            // What was never held needs no release, and a hold that went through unheard of runs out.
+            Outcome::Nothing if !self.held => return VecDeque::new(),
+            Outcome::Nothing => VecDeque::new(),
+            // More than the backlog could ever take is cheaper to purge than to name.
+            Outcome::Changed(keys) if keys.len() > self.cache.shared.settings.backlog_keys_max => {
+                [Message::Purge].into()
+            }
+            Outcome::Changed(keys) => pieces(&keys).into_iter().map(Message::Clear).collect(),
+            Outcome::ChangedUnknown => [Message::Purge].into(),
+        };
+        first.into_iter().chain(releases).collect()
+    }
+}
+
+impl Drop for Write {
+    fn drop(&mut self) {
+        if !self.open {
+            return;
+        }
+        // The origin may apply the write from now on for as long as a hold stands: it is placed anew, whether it stood
+        // before or not, and what it concerns is bypassed until that is done.
+        self.cache.shared.leave(Job::new(&self.scope, self.affects.holds(self.id)));
     }
 }

@@ -1,0 +1,200 @@
+//! What runs in the background: resolving, probing, delivering, filling. Every loop ends when the service stops.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use layer_proto::cache::v1::GetRequest;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::{
+    backlog::{Backlog, Taken},
+    call::{call, left},
+    channels::Channels,
+    deliver::deliver,
+    error::Away,
+    key::Key,
+    message::{Message, within},
+    observe::Operation,
+    replicas::{Backoff, Health, Replica},
+    resolve::Resolve,
+    scope::{Kind, Scope},
+    settings::host_and_port,
+    shared::Shared,
+};
+
+/// A look-up that takes longer is dead: the system's own gives up after 5 s and asks the next server.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Namespace of the keys that probes use. If it exists at the origin, a probe takes nothing from it but a record.
+const PROBE_NAMESPACE: &str = "hevlayer-probe";
+/// Deliveries at a time while the cache takes them.
+const DELIVERIES: usize = 16;
+/// The first pause after a delivery has failed; it doubles
+const RETRY_MIN: Duration = Duration::from_millis(100);
+/// up to this: while it lasts, writes go on without holds, so it is short. A replica that appears ends it at once.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Starts every loop on the present runtime.
+pub(crate) fn start(shared: &Arc<Shared>, resolver: Arc<dyn Resolve>) {
+    let channels = Arc::new(Channels::new(Arc::clone(&shared.dial)));
+    spawn(shared, resolve(Arc::clone(shared), resolver));
+    spawn(shared, probe(Arc::clone(shared), Arc::clone(&channels)));
+    spawn(shared, retry(Arc::clone(shared), Arc::clone(&channels)));
+    spawn(shared, crate::fill::run(Arc::clone(shared), channels));
+}
+
+fn spawn(shared: &Shared, task: impl Future<Output = ()> + Send + 'static) {
+    let stopping = shared.stopping.clone();
+    tokio::spawn(async move { stopping.run_until_cancelled(task).await });
+}
+
+/// Follows the names.
+async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
+    let names: Vec<(Arc<str>, u16)> =
+        shared.settings.addresses.iter().filter_map(|name| host_and_port(name)).map(|(h, p)| (h.into(), p)).collect();
+    let mut failing = false;
+    loop {
+        let mut found = Vec::new();
+        let mut failed = false;
+        for (host, port) in &names {
+            match timeout(RESOLVE_TIMEOUT, resolver.resolve(host, *port)).await {
+                Ok(Ok(addresses)) => found.extend(addresses.into_iter().map(|address| (address, Arc::clone(host)))),
+                // A name without addresses and a resolver that is ill look the same: who answers, stays.
+                _ => {
+                    failed = true;
+                    let list = shared.replicas.list();
+                    let stays = |replica: &&Arc<Replica>| replica.host == *host && replica.health() == Health::Up;
+                    found.extend(list.iter().filter(stays).map(|replica| (replica.address, Arc::clone(host))));
+                }
+            }
+        }
+        if failed != failing {
+            tracing::info!(failed, "names of the document cache: look-up changed");
+            failing = failed;
+        }
+        shared.found(&found);
+        sleep(Duration::from_millis(shared.settings.resolve_interval_ms)).await;
+    }
+}
+
+/// Probes replicas that are not up, and idle ones, when they are due.
+async fn probe(shared: Arc<Shared>, channels: Arc<Channels>) {
+    let mut flying = FuturesUnordered::new();
+    loop {
+        let list = shared.replicas.list();
+        let now = Instant::now();
+        for replica in list.iter().filter(|replica| replica.probe_due().is_some_and(|due| due <= now)) {
+            replica.begin_probe();
+            flying.push(probe_one(Arc::clone(&shared), Arc::clone(&channels), Arc::clone(replica)));
+        }
+        let next = list.iter().filter_map(|replica| replica.probe_due()).min();
+        tokio::select! {
+            () = shared.probe.notified() => {}
+            Some(()) = flying.next() => {}
+            () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
+        }
+    }
+}
+
+/// Asks twice: the first call may connect, the second must keep the deadline that callers have.
+async fn probe_one(shared: Arc<Shared>, channels: Arc<Channels>, replica: Arc<Replica>) {
+    let patience = Duration::from_millis(shared.settings.connect_timeout_ms + shared.settings.deadline_ms);
+    let up = replica.health() == Health::Up;
+    let mut answer = ask(&shared, &channels, &replica, Instant::now() + patience).await;
+    if answer.is_ok() && !up {
+        answer = ask(&shared, &channels, &replica, shared.read_deadline()).await;
+    }
+    shared.probed(&replica, answer.is_ok());
+}
+
+fn probe_scope(shared: &Shared) -> Option<Scope> {
+    Scope::new(&shared.settings.tenant, PROBE_NAMESPACE, Kind::Document).ok()
+}
+
+async fn ask(shared: &Shared, channels: &Channels, replica: &Replica, until: Instant) -> Result<(), Away> {
+    let mut client = channels.client(&shared.replicas, replica).ok_or(Away::Failed)?;
+    let request = GetRequest { scope: probe_scope(shared).map(|scope| scope.message()), id: Key::uint(0).bytes() };
+    let asked = client.get(within(request, left(until)));
+    call(&shared.observe, Operation::Probe, until, asked).await.map(drop)
+}
+
+/// Delivers the backlog, and probes on behalf of the write breaker when there is none.
+async fn retry(shared: Arc<Shared>, channels: Arc<Channels>) {
+    let mut pause = RETRY_MIN;
+    loop {
+        if shared.backlog().is_empty() && !shared.write_open() {
+            shared.deliver.notified().await;
+            continue;
+        }
+        let at_once = if shared.write_open() { 1 } else { DELIVERIES };
+        let taken: Vec<Taken> = std::iter::from_fn(|| shared.backlog().take()).take(at_once).collect();
+        let delivered = match taken.is_empty() {
+            true => try_write(&shared, &channels).await,
+            false => {
+                let tried = join_all(taken.into_iter().map(|taken| redeliver(&shared, &channels, taken))).await;
+                tried.into_iter().any(|delivered| delivered)
+            }
+        };
+        shared.refresh();
+        shared.delivered.notify_waiters();
+        if delivered {
+            pause = RETRY_MIN;
+            continue;
+        }
+        let wait = Backoff::jittered(pause);
+        pause = (pause * 2).min(RETRY_MAX);
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = appeared(&shared) => pause = RETRY_MIN,
+        }
+    }
+}
+
+/// Returns when the cache has become warm. New jobs are no reason to try sooner.
+async fn appeared(shared: &Shared) {
+    match shared.state().warmth() {
+        crate::state::Warmth::Warm => std::future::pending().await,
+        cold => drop(shared.warmth_changed(cold).await),
+    }
+}
+
+/// Delivers a job as far as it goes. True where all of it went.
+async fn redeliver(shared: &Shared, channels: &Channels, taken: Taken) -> bool {
+    let mut back = GiveBack { shared, taken: Some(taken) };
+    let Some(taken) = &mut back.taken else { return true };
+    while let Some(message) = taken.job.messages.front() {
+        if deliver(shared, channels, &taken.job.scope, message, shared.write_deadline()).await.is_err() {
+            shared.write_failed();
+            return false;
+        }
+        shared.write_answered();
+        taken.job.messages.pop_front();
+    }
+    true
+}
+
+/// Gives a job back whatever happens.
+struct GiveBack<'a> {
+    shared: &'a Shared,
+    taken: Option<Taken>,
+}
+
+impl Drop for GiveBack<'_> {
+    fn drop(&mut self) {
+        let Some(taken) = self.taken.take() else { return };
+        let pushed = Backlog::give_back(&mut self.shared.backlog(), taken);
+        if let Some(pushed) = pushed {
+            self.shared.pushed(pushed);
+        }
+    }
+}
+
+/// A release of what nobody holds: it goes the way of all writes and leaves nothing behind.
+async fn try_write(shared: &Shared, channels: &Channels) -> bool {
+    let Some(scope) = probe_scope(shared) else { return false };
+    let nothing = Message::Release(fastrand::u128(..).to_be_bytes(), [Key::uint(1)].into());
+    let delivered = deliver(shared, channels, &scope, &nothing, shared.write_deadline()).await.is_ok();
+    if delivered {
+        shared.write_answered();
+    }
+    delivered
+}

@@ -1,0 +1,47 @@
+//! One call to one replica: bounded, measured, and judged.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+use tonic::Code;
+
+use crate::{
+    error::Away,
+    observe::{Observe, Operation, Status},
+};
+
+/// Waits for a call until `until`, measures it, and says how it failed.
+pub(crate) async fn call<T>(
+    observe: &Observe,
+    operation: Operation,
+    until: Instant,
+    call: impl Future<Output = Result<T, tonic::Status>>,
+) -> Result<T, Away> {
+    let started = Instant::now();
+    let ended = timeout_at(until, call).await;
+    let (status, result) = match ended {
+        Ok(Ok(answer)) => (Status::Ok, Ok(answer)),
+        Err(_) => (Status::Deadline, Err(Away::Deadline)),
+        Ok(Err(error)) => match error.code() {
+            // tonic's own timer says Cancelled, and may be a moment before ours.
+            Code::DeadlineExceeded | Code::Cancelled => (Status::Deadline, Err(Away::Deadline)),
+            Code::ResourceExhausted => (Status::StopWrites, Err(Away::Failed)),
+            code => {
+                tracing::debug!(?operation, ?code, "a call to the document cache failed");
+                (Status::Failed, Err(Away::Failed))
+            }
+        },
+    };
+    observe.called(operation, status, started.elapsed());
+    result
+}
+
+/// The time left until `until`.
+pub(crate) fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
+/// The sooner of a limit and a caller's deadline.
+pub(crate) fn sooner(limit: Instant, deadline: Option<std::time::Instant>) -> Instant {
+    deadline.map_or(limit, |deadline| limit.min(Instant::from_std(deadline)))
+}

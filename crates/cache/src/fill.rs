@@ -1,0 +1,242 @@
+//! Storing values, in the background and as best it goes.
+//!
+//! Callers hand over and go on. The queue is bounded in values and in bytes, and what finds it full is dropped: a cache
+//! that is not filled costs a miss, a queue without end costs the process.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{StreamExt, TryFutureExt, stream::FuturesUnordered};
+use layer_proto::cache::v1::{self, BatchFillRequest, FillStatus};
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    bypass::Bypassed,
+    call::{call, left},
+    channels::Channels,
+    error::Away,
+    key::Key,
+    message::within,
+    observe::{FillEnd, Operation},
+    pack::{BODY_BYTES_MAX, pack},
+    scope::Scope,
+    shared::Shared,
+    value::Fill,
+};
+
+/// Values of one call at the most.
+const FILLS_MAX: usize = 1000;
+/// Bytes of one call at the most, uncompressed; a larger value travels alone.
+const FILL_BYTES: usize = 1024 * 1024;
+/// Calls at a time: enough to keep one replica busy while the next batch is packed.
+const SENDERS: usize = 4;
+/// Nobody waits for it, but a call that hangs keeps others from going.
+const FILL_DEADLINE: Duration = Duration::from_secs(1);
+
+/// What waits to be stored.
+#[derive(Debug)]
+pub(crate) struct FillQueue {
+    max: usize,
+    bytes_max: usize,
+    waiting: Mutex<Waiting>,
+    came: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    fills: VecDeque<(Scope, Fill)>,
+    bytes: usize,
+}
+
+/// Against the bound: the value, its key and lease.
+fn weight(fill: &Fill) -> usize {
+    fill.body.data.len() + fill.key.as_bytes().len() + fill.lease.0.len()
+}
+
+impl FillQueue {
+    pub(crate) fn new(max: usize, bytes_max: usize) -> Self {
+        Self { max, bytes_max, waiting: Mutex::default(), came: Notify::new() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lock().fills.len()
+    }
+
+    /// Puts values in while there is room. Returns how many were dropped.
+    fn push(&self, scope: &Scope, fills: Vec<Fill>) -> usize {
+        let mut waiting = self.lock();
+        let mut dropped = 0;
+        for fill in fills {
+            let bytes = waiting.bytes + weight(&fill);
+            if waiting.fills.len() >= self.max || bytes > self.bytes_max {
+                dropped += 1;
+                continue;
+            }
+            waiting.bytes = bytes;
+            waiting.fills.push_back((scope.clone(), fill));
+        }
+        drop(waiting);
+        self.came.notify_one();
+        dropped
+    }
+
+    /// The next batch: values of one scope.
+    fn take(&self) -> Option<(Scope, Vec<Fill>)> {
+        let mut waiting = self.lock();
+        let scope = waiting.fills.front()?.0.clone();
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some((of, fill)) = waiting.fills.front() {
+            let more = weight(fill);
+            if *of != scope || batch.len() == FILLS_MAX || (bytes + more > FILL_BYTES && !batch.is_empty()) {
+                break;
+            }
+            bytes += more;
+            batch.extend(waiting.fills.pop_front().map(|(_, fill)| fill));
+        }
+        waiting.bytes -= bytes;
+        Some((scope, batch))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`Cache::fill`](crate::Cache::fill).
+pub(crate) fn fill(shared: &Shared, scope: &Scope, fills: Vec<Fill>) {
+    if fills.is_empty() || !shared.enabled() {
+        return;
+    }
+    if shared.read_open() || shared.replicas.connected() == 0 {
+        return shared.observe.filled(FillEnd::Away, fills.len());
+    }
+    let dropped = shared.fills.push(scope, fills);
+    if dropped > 0 {
+        shared.observe.filled(FillEnd::Dropped, dropped);
+    }
+}
+
+/// Sends what waits, for ever.
+pub(crate) async fn run(shared: Arc<Shared>, channels: Arc<Channels>) {
+    let mut flying = FuturesUnordered::new();
+    loop {
+        if flying.len() < SENDERS
+            && let Some((scope, batch)) = shared.fills.take()
+        {
+            flying.push(store(&shared, &channels, scope, batch));
+            continue;
+        }
+        tokio::select! {
+            Some(()) = flying.next() => {}
+            () = shared.fills.came.notified(), if flying.len() < SENDERS => {}
+        }
+    }
+}
+
+async fn store(shared: &Shared, channels: &Channels, scope: Scope, batch: Vec<Fill>) {
+    let batch = admitted(shared, &scope, batch);
+    if batch.is_empty() {
+        return;
+    }
+    let count = batch.len();
+    let fills = batch.into_iter().map(|fill| message(shared, fill)).collect();
+    let statuses = send(shared, channels, BatchFillRequest { scope: Some(scope.message()), fills }).await;
+    match statuses {
+        Ok(statuses) if statuses.len() == count => {
+            statuses.iter().for_each(|status| shared.observe.filled(end(*status), 1))
+        }
+        _ => shared.observe.filled(FillEnd::Failed, count),
+    }
+}
+
+/// Without what must not or cannot be stored.
+fn admitted(shared: &Shared, scope: &Scope, mut batch: Vec<Fill>) -> Vec<Fill> {
+    let count = batch.len();
+    batch.retain(|fill| fill.body.data.len() <= BODY_BYTES_MAX);
+    shared.observe.filled(FillEnd::TooLarge, count - batch.len());
+    let keys: Vec<Key> = batch.iter().map(|fill| fill.key.clone()).collect();
+    let count = batch.len();
+    match shared.bypass.check(scope, &keys) {
+        Bypassed::None => {}
+        Bypassed::All => batch.clear(),
+        Bypassed::These(these) => {
+            let mut these = these.into_iter();
+            batch.retain(|_| !these.next().unwrap_or(true));
+        }
+    }
+    shared.observe.filled(FillEnd::Bypassed, count - batch.len());
+    batch
+}
+
+fn message(shared: &Shared, fill: Fill) -> v1::Fill {
+    let settings = &shared.settings;
+    let default = if fill.body.is_absent() { settings.absent_ttl_ms } else { settings.ttl_ms };
+    let ttl = fill.ttl.map_or(default, |ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+    v1::Fill {
+        id: fill.key.bytes(),
+        lease: Some(v1::Lease { token: fill.lease.0 }),
+        body: Some(pack(fill.body, settings.compress_min_bytes)),
+        // 0 would be the cache's own default.
+        ttl_ms: ttl.clamp(1, settings.ttl_ms),
+    }
+}
+
+async fn send(shared: &Shared, channels: &Channels, request: BatchFillRequest) -> Result<Vec<i32>, Away> {
+    let replica = shared.replicas.pick(None).ok_or(Away::NoReplica)?;
+    let mut client = channels.client(&shared.replicas, &replica).ok_or(Away::Failed)?;
+    let until = Instant::now() + FILL_DEADLINE;
+    let sent = client.batch_fill(within(request, left(until))).map_ok(|answer| answer.into_inner().statuses);
+    call(&shared.observe, Operation::Fill, until, sent).await
+}
+
+fn end(status: i32) -> FillEnd {
+    match FillStatus::try_from(status) {
+        Ok(FillStatus::Stored) => FillEnd::Stored,
+        Ok(FillStatus::LeaseEnded) => FillEnd::LeaseEnded,
+        Ok(FillStatus::TooLarge) => FillEnd::TooLarge,
+        Ok(FillStatus::StopWrites) => FillEnd::StopWrites,
+        _ => FillEnd::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        scope::Kind,
+        value::{Body, LeaseToken},
+    };
+
+    fn fill_of(bytes: usize) -> Fill {
+        let (key, lease) = (Key::uint(1), LeaseToken(bytes::Bytes::from_static(b"1")));
+        Fill { key, lease, body: Body::document(vec![b' '; bytes - 10]), ttl: None }
+    }
+
+    fn scope(namespace: &str) -> Scope {
+        Scope::new("t", namespace, Kind::Document).unwrap()
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_values_and_in_bytes() {
+        let queue = FillQueue::new(3, 1000);
+        assert_eq!(queue.push(&scope("n"), vec![fill_of(400), fill_of(400), fill_of(400)]), 1);
+        assert_eq!(queue.push(&scope("n"), vec![fill_of(100), fill_of(10)]), 1);
+        assert_eq!(queue.len(), 3);
+        queue.take();
+        assert_eq!((queue.len(), queue.lock().bytes), (0, 0));
+    }
+
+    #[test]
+    fn batches_are_of_one_scope_and_bounded() {
+        let queue = FillQueue::new(10_000, usize::MAX);
+        queue.push(&scope("n"), (0..1500).map(|_| fill_of(20)).collect());
+        queue.push(&scope("m"), vec![fill_of(FILL_BYTES + 1), fill_of(FILL_BYTES - 10), fill_of(11), fill_of(11)]);
+        let next = || queue.take().map(|(scope, batch)| (scope.namespace().to_owned(), batch.len()));
+        let sizes: Vec<_> = std::iter::from_fn(next).collect();
+        let expected = [("n", 1000), ("n", 500), ("m", 1), ("m", 1), ("m", 2)];
+        assert_eq!(sizes, expected.map(|(scope, count)| (scope.to_owned(), count)));
+    }
+}

@@ -1,0 +1,143 @@
+//! What a write tells the cache: the messages, and their cutting to a size that a replica takes.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use layer_proto::cache::v1;
+use tonic::{IntoRequest, Request, Status};
+
+use crate::{
+    bypass::Keys,
+    channels::Client,
+    key::Key,
+    observe::Operation,
+    scope::{Kind, Scope},
+};
+
+/// Keys of one call at the most, as the contract has it.
+pub(crate) const KEYS_MAX: usize = 10_000;
+/// Bytes of keys of one call at the most: well below gRPC's usual limit of 4 MiB on a message.
+pub(crate) const KEY_BYTES: usize = 1024 * 1024;
+
+/// A write's id.
+pub(crate) type WriteId = [u8; 16];
+
+/// A message of a write. Each may be repeated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Message {
+    Hold(WriteId, Keys),
+    Release(WriteId, Keys),
+    Clear(Keys),
+    HoldNamespace(WriteId),
+    ReleaseNamespace(WriteId),
+    Purge,
+}
+
+impl Message {
+    pub(crate) fn operation(&self) -> Operation {
+        match self {
+            Self::Hold(..) => Operation::Hold,
+            Self::Release(..) => Operation::Release,
+            Self::Clear(_) => Operation::Clear,
+            Self::HoldNamespace(_) => Operation::HoldNamespace,
+            Self::ReleaseNamespace(_) => Operation::ReleaseNamespace,
+            Self::Purge => Operation::Purge,
+        }
+    }
+
+    /// Whether the write's outcome is not known, so that its hold must stand and run out.
+    pub(crate) fn opens(&self) -> bool {
+        matches!(self, Self::Hold(..) | Self::HoldNamespace(_))
+    }
+
+    pub(crate) fn keys(&self) -> Option<&Keys> {
+        match self {
+            Self::Hold(_, keys) | Self::Release(_, keys) | Self::Clear(keys) => Some(keys),
+            _ => None,
+        }
+    }
+
+    /// Tells one replica.
+    pub(crate) async fn send(
+        &self,
+        mut client: Client,
+        scope: &Scope,
+        hold_ms: u32,
+        left: Duration,
+    ) -> Result<(), Status> {
+        let write = |id: &WriteId| Bytes::copy_from_slice(id);
+        let documents = || Some(scope.of_kind(Kind::Document).message());
+        match self {
+            Self::Hold(id, keys) => {
+                let request =
+                    v1::HoldRequest { scope: Some(scope.message()), write_id: write(id), ids: ids(keys), hold_ms };
+                client.hold(within(request, left)).await.map(drop)
+            }
+            Self::Release(id, keys) => {
+                let request = v1::ReleaseRequest { scope: Some(scope.message()), write_id: write(id), ids: ids(keys) };
+                client.release(within(request, left)).await.map(drop)
+            }
+            Self::Clear(keys) => {
+                let request = v1::ClearRequest { scope: Some(scope.message()), ids: ids(keys) };
+                client.clear(within(request, left)).await.map(drop)
+            }
+            Self::HoldNamespace(id) => {
+                let request = v1::HoldNamespaceRequest { scope: documents(), write_id: write(id), hold_ms };
+                client.hold_namespace(within(request, left)).await.map(drop)
+            }
+            Self::ReleaseNamespace(id) => {
+                let request = v1::ReleaseNamespaceRequest { scope: documents(), write_id: write(id) };
+                client.release_namespace(within(request, left)).await.map(drop)
+            }
+            Self::Purge => {
+                let (tenant, namespace) = (scope.tenant().to_owned(), scope.namespace().to_owned());
+                let request = v1::PurgeNamespaceRequest { tenant, namespace };
+                client.purge_namespace(within(request, left)).await.map(drop)
+            }
+        }
+    }
+}
+
+/// A request that says how much time is left.
+pub(crate) fn within<T>(message: T, left: Duration) -> Request<T> {
+    let mut request = message.into_request();
+    request.set_timeout(left);
+    request
+}
+
+fn ids(keys: &[Key]) -> Vec<Bytes> {
+    keys.iter().map(Key::bytes).collect()
+}
+
+/// Cuts keys to pieces that fit a call.
+pub(crate) fn pieces(keys: &[Key]) -> Vec<Keys> {
+    let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
+    for (index, key) in keys.iter().enumerate() {
+        if index - start == KEYS_MAX || bytes + key.as_bytes().len() > KEY_BYTES {
+            pieces.push(Arc::from(&keys[start..index]));
+            (start, bytes) = (index, 0);
+        }
+        bytes += key.as_bytes().len();
+    }
+    if start < keys.len() {
+        pieces.push(Arc::from(&keys[start..]));
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cuts_by_number_and_by_bytes() {
+        let lengths = |keys: &[Key]| pieces(keys).iter().map(|piece| piece.len()).collect::<Vec<_>>();
+        let small: Vec<Key> = (0..25_000).map(Key::uint).collect();
+        assert_eq!(lengths(&small), [10_000, 10_000, 5000]);
+        assert_eq!(lengths(&small[..10_000]), [10_000]);
+        assert_eq!(lengths(&[]), [0; 0]);
+        let large: Vec<Key> = (0..1500).map(|n| Key::text(&format!("{n:01023}x"))).collect();
+        assert_eq!(lengths(&large), [1024, 476]);
+        assert_eq!(pieces(&small).concat(), small);
+    }
+}

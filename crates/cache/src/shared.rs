@@ -1,0 +1,244 @@
+//! What all workers of a process share, and the two breakers.
+//!
+//! The read breaker opens after failures in a row and is closed only by a probe in the background, so that no caller ever
+//! waits for a cache that is known to be away. The write breaker opens with the first message of a write that no replica
+//! took: the writes after it do not wait either, and the backlog's deliveries in the background are its probe. Neither
+//! looks at the other: a hold is tried while reads are not, and the other way round.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU32, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use layer_service::metrics::Metrics;
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    backlog::{Backlog, Job, Pushed},
+    bypass::BypassSet,
+    channels::Dial,
+    fill::FillQueue,
+    observe::{Observe, Undelivered},
+    replicas::{Backoff, Replica, Replicas},
+    settings::CacheSettings,
+    state::{BreakerState, State, Warmth},
+};
+
+/// Shared by every worker.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) settings: CacheSettings,
+    pub(crate) observe: Observe,
+    pub(crate) replicas: Replicas,
+    pub(crate) dial: Arc<dyn Dial>,
+    pub(crate) bypass: Arc<BypassSet>,
+    pub(crate) fills: FillQueue,
+    backlog: Mutex<Backlog>,
+    /// Reads that failed in a row.
+    failures: AtomicU32,
+    read_open: AtomicBool,
+    write_open: AtomicBool,
+    /// Whether the names were resolved, or tried to be, at least once.
+    pub(crate) resolved: watch::Sender<bool>,
+    warmth: watch::Sender<Warmth>,
+    /// There is a replica to probe.
+    pub(crate) probe: Notify,
+    /// There is something to deliver, or somebody to deliver it to.
+    pub(crate) deliver: Notify,
+    /// The backlog has become smaller.
+    pub(crate) delivered: Notify,
+    pub(crate) stopping: CancellationToken,
+}
+
+impl Shared {
+    pub(crate) fn new(settings: CacheSettings, metrics: &Metrics, dial: Arc<dyn Dial>) -> Self {
+        let bypass = Arc::new(BypassSet::default());
+        let backlog = Backlog::new(Arc::clone(&bypass), settings.backlog_keys_max, settings.backlog_namespaces_max);
+        Self {
+            observe: Observe::new(metrics),
+            replicas: Replicas::default(),
+            dial,
+            bypass,
+            fills: FillQueue::new(settings.fill_queue_max, settings.fill_queue_bytes),
+            backlog: Mutex::new(backlog),
+            failures: AtomicU32::new(0),
+            read_open: AtomicBool::new(false),
+            write_open: AtomicBool::new(false),
+            resolved: watch::Sender::new(false),
+            warmth: watch::Sender::new(Warmth::Cold),
+            probe: Notify::new(),
+            deliver: Notify::new(),
+            delivered: Notify::new(),
+            stopping: CancellationToken::new(),
+            settings,
+        }
+    }
+
+    pub(crate) fn enabled(&self) -> bool {
+        self.settings.enabled()
+    }
+
+    pub(crate) fn backoff(&self) -> Backoff {
+        let millis = Duration::from_millis;
+        Backoff { min: millis(self.settings.breaker_min_ms), max: millis(self.settings.breaker_max_ms) }
+    }
+
+    /// When a read that begins now must end.
+    pub(crate) fn read_deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.settings.deadline_ms)
+    }
+
+    /// When a hold or release that begins now must end.
+    pub(crate) fn write_deadline(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.settings.hold_deadline_ms)
+    }
+
+    pub(crate) fn read_open(&self) -> bool {
+        self.read_open.load(Relaxed)
+    }
+
+    pub(crate) fn write_open(&self) -> bool {
+        self.write_open.load(Relaxed)
+    }
+
+    /// A replica answered a read.
+    pub(crate) fn answered(&self, replica: &Replica) {
+        if self.failures.load(Relaxed) != 0 {
+            self.failures.store(0, Relaxed);
+        }
+        if replica.answered() {
+            self.refresh();
+        }
+    }
+
+    /// A replica failed a read.
+    pub(crate) fn failed(&self, replica: &Replica) {
+        if replica.failed(self.backoff()) {
+            self.probe.notify_one();
+        }
+    }
+
+    /// A read as a whole failed.
+    pub(crate) fn read_failed(&self) {
+        let failures = self.failures.fetch_add(1, Relaxed) + 1;
+        if failures < self.settings.breaker_failures || self.read_open.swap(true, Relaxed) {
+            return;
+        }
+        tracing::warn!(failures, "the document cache is left alone: reads failed in a row");
+        for replica in self.replicas.list().iter() {
+            replica.shut(self.backoff());
+        }
+        self.probe.notify_one();
+        self.refresh();
+    }
+
+    /// A probe was answered, or not.
+    pub(crate) fn probed(&self, replica: &Replica, ok: bool) {
+        let news = replica.probed(ok, self.backoff());
+        if ok {
+            if self.read_open.swap(false, Relaxed) {
+                tracing::info!("the document cache answers again");
+            }
+            self.failures.store(0, Relaxed);
+        }
+        if news {
+            tracing::debug!(replica = %replica.address, ok, "a replica of the document cache was probed");
+            self.deliver.notify_one();
+        }
+        self.refresh();
+    }
+
+    /// The replicas are these now.
+    pub(crate) fn found(&self, found: &[(SocketAddr, Arc<str>)]) {
+        if self.replicas.set(found) {
+            tracing::info!(replicas = self.replicas.list().len(), "the document cache's replicas have changed");
+            self.probe.notify_one();
+            self.refresh();
+        }
+        self.resolved.send_replace(true);
+    }
+
+    /// No replica took a write's message in time.
+    pub(crate) fn write_failed(&self) {
+        if !self.write_open.swap(true, Relaxed) {
+            tracing::warn!(
+                "the document cache takes no holds: writes go on without, and bypass it for what they change"
+            );
+            self.refresh();
+        }
+        self.deliver.notify_one();
+    }
+
+    /// A replica took one.
+    pub(crate) fn write_answered(&self) {
+        if self.write_open.load(Relaxed) && self.write_open.swap(false, Relaxed) {
+            tracing::info!("the document cache takes holds again");
+            self.refresh();
+        }
+    }
+
+    pub(crate) fn backlog(&self) -> MutexGuard<'_, Backlog> {
+        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves a job to the background. What it concerns is bypassed when this returns.
+    pub(crate) fn leave(&self, job: Job) {
+        if job.messages.is_empty() {
+            return;
+        }
+        self.observe.undelivered(Undelivered::Release);
+        let pushed = self.backlog().push(job);
+        self.pushed(pushed);
+        self.refresh();
+        self.deliver.notify_one();
+    }
+
+    pub(crate) fn pushed(&self, pushed: Pushed) {
+        match pushed {
+            Pushed::Kept => {}
+            Pushed::Collapsed => self.observe.undelivered(Undelivered::Overflow),
+            Pushed::Lost => {
+                self.observe.undelivered(Undelivered::Lost);
+                self.bypass.everything(Instant::now() + Duration::from_millis(self.settings.ttl_ms));
+            }
+        }
+    }
+
+    pub(crate) fn state(&self) -> State {
+        let (backlog_keys, backlog_namespaces) = self.backlog().sizes();
+        State {
+            enabled: self.enabled(),
+            replicas: self.replicas.list().len(),
+            connected: self.replicas.connected(),
+            breaker: BreakerState::of(self.read_open()),
+            write_breaker: BreakerState::of(self.write_open()),
+            backlog_keys,
+            backlog_namespaces,
+            fill_queue: self.fills.len(),
+        }
+    }
+
+    /// Brings gauges and watchers to the present state.
+    pub(crate) fn refresh(&self) {
+        let state = self.state();
+        self.observe.state(&state);
+        let warmth = state.warmth();
+        self.warmth.send_if_modified(|now| std::mem::replace(now, warmth) != warmth);
+    }
+
+    /// Waits until the warmth is another than `seen`.
+    pub(crate) async fn warmth_changed(&self, seen: Warmth) -> Warmth {
+        let mut watched = self.warmth.subscribe();
+        // The sender lives in `self`, so the channel cannot close while this waits.
+        let changed = watched.wait_for(|now| *now != seen).await;
+        changed.map_or(seen, |now| *now)
+    }
+}
