@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 use prost_types::FileDescriptorSet;
 
+/// Other projects' services that Layer serves.
+const SERVED: [&str; 1] = ["keda/externalscaler.proto"];
+
 /// Messages that error details are made of. They get no Rust code here (tonic-types has it), but reflection serves
 /// them so that a client can show the details of an error.
 const ERROR_DETAILS: [&str; 2] = ["google/rpc/error_details.proto", "google/rpc/status.proto"];
@@ -20,10 +23,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let mut code = protox::Compiler::new(&includes)?;
     code.include_source_info(true).include_imports(true).open_files(&own)?;
+    code.open_files(SERVED)?;
     tonic_prost_build::configure().btree_map(".").bytes(".").compile_fds(code.file_descriptor_set())?;
 
     let mut reflection = protox::Compiler::new(&includes)?;
     reflection.include_source_info(false).include_imports(true).open_files(&own)?;
+    reflection.open_files(SERVED)?;
     reflection.open_files(ERROR_DETAILS)?;
     write_descriptors(&reflection.file_descriptor_set(), &out.join("layer_descriptor.bin"))
 }

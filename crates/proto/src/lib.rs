@@ -31,6 +31,12 @@ pub mod cache {
     }
 }
 
+/// KEDA's contract with an external scaler.
+#[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
+pub mod externalscaler {
+    tonic::include_proto!("externalscaler");
+}
+
 /// The encoded `google.protobuf.FileDescriptorSet` of every Layer package, of what those import and of `google.rpc`'s
 /// error details: what gRPC reflection serves.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/layer_descriptor.bin"));

@@ -1,0 +1,182 @@
+//! Scale to zero: what wakes the document cache, and how long waking took.
+//!
+//! Every fetch is demand, whoever answers it. KEDA learns of demand by a call that it makes now and then and by a stream
+//! that tells it at once (`external_scaler`), and any Prometheus by `hevlayer_cache_demand_total`. Nothing here ever
+//! waits for the cache: a fetch is answered from the origin while it wakes.
+
+mod cold_start;
+mod demand;
+mod external_scaler;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use layer_service::metrics::{Bounded, Kind, LABEL_VALUES_MAX, Metric, Metrics, OTHER};
+use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
+
+use self::cold_start::ColdStart;
+pub use self::{
+    demand::Demand,
+    external_scaler::{SERVICE, service},
+};
+
+const STORE: &str = "turbopuffer";
+
+const DEMAND: Metric = Metric {
+    name: "hevlayer_cache_demand_total",
+    kind: Kind::Counter,
+    labels: &["namespace", "store_kind"],
+    help: "Fetches that wanted the document cache, whether it was there or not.",
+};
+const COLD_RESPONSES: Metric = Metric {
+    name: "hevlayer_cache_cold_responses_total",
+    kind: Kind::Counter,
+    labels: &["namespace", "store_kind"],
+    help: "Fetches that the origin answered because the document cache was away.",
+};
+const STATE: Metric = Metric {
+    name: "hevlayer_cache_state",
+    kind: Kind::Gauge,
+    labels: &["namespace", "store_kind", "state"],
+    help: "1 for the state in which the last fetch of a namespace met the document cache: cold (away) or warm.",
+};
+
+/// Every metric of this module.
+pub const METRICS: &[&Metric] = &[
+    &DEMAND,
+    &COLD_RESPONSES,
+    &STATE,
+    &cold_start::COLD_STARTS,
+    &cold_start::COLD_START_SECONDS,
+    &cold_start::COLD_START_ACTIVE,
+];
+
+/// How a fetch met the cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Met {
+    /// It was away.
+    Away,
+    /// It answered, and had not everything.
+    Missed,
+    /// It answered all.
+    Served,
+}
+
+/// What all workers tell of their fetches.
+pub struct Scale {
+    demand: Arc<Demand>,
+    cold_start: ColdStart,
+    namespaces: Bounded<PerNamespace>,
+}
+
+struct PerNamespace {
+    name: String,
+    series: Arc<Series>,
+    demand: IntCounter,
+    cold_responses: IntCounter,
+    /// Away or not, at the last fetch; nothing before the first.
+    away: Mutex<Option<bool>>,
+}
+
+struct Series {
+    demand: IntCounterVec,
+    cold_responses: IntCounterVec,
+    state: IntGaugeVec,
+}
+
+impl Scale {
+    /// Registers the series.
+    pub fn new(metrics: &Metrics) -> Self {
+        let series = Series {
+            demand: metrics.counter(&DEMAND),
+            cold_responses: metrics.counter(&COLD_RESPONSES),
+            state: metrics.gauge(&STATE),
+        };
+        let other = PerNamespace::new(Arc::new(series), OTHER);
+        Self {
+            demand: Arc::default(),
+            cold_start: ColdStart::new(metrics),
+            namespaces: Bounded::new(LABEL_VALUES_MAX, other, |other, name| {
+                PerNamespace::new(Arc::clone(&other.series), name)
+            }),
+        }
+    }
+
+    /// What KEDA is told of.
+    pub fn demand(&self) -> Arc<Demand> {
+        Arc::clone(&self.demand)
+    }
+
+    /// A fetch is about to ask the cache.
+    pub fn wanted(&self, namespace: &str) {
+        self.namespaces.known(namespace).demand.inc();
+        self.demand.wanted();
+    }
+
+    /// How that fetch met it. `known`: the origin or the cache has the namespace, so it may have series of its own.
+    pub fn met(&self, namespace: &str, known: bool, met: Met) {
+        let of = if known { self.namespaces.get(namespace) } else { self.namespaces.known(namespace) };
+        of.met(met == Met::Away);
+        match met {
+            Met::Away => self.cold_start.demanded(),
+            Met::Served => self.cold_start.served(),
+            Met::Missed => {}
+        }
+    }
+}
+
+impl PerNamespace {
+    fn new(series: Arc<Series>, name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            demand: series.demand.with_label_values(&[name, STORE]),
+            cold_responses: series.cold_responses.with_label_values(&[name, STORE]),
+            series,
+            away: Mutex::default(),
+        }
+    }
+
+    fn met(&self, away: bool) {
+        if away {
+            self.cold_responses.inc();
+        }
+        let mut before = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if before.replace(away) == Some(away) {
+            return;
+        }
+        for (state, now) in [("cold", away), ("warm", !away)] {
+            self.series.state.with_label_values(&[self.name.as_str(), STORE, state]).set(i64::from(now));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_is_demand_whoever_answers() {
+        let metrics = Metrics::default();
+        let scale = Scale::new(&metrics);
+        scale.wanted("ns");
+        scale.met("ns", true, Met::Away);
+        scale.wanted("ns");
+        scale.met("ns", true, Met::Served);
+        let page = metrics.text();
+        let has = |line: &str| assert!(page.contains(line), "{line} is missing in\n{page}");
+        has("hevlayer_cache_cold_responses_total{namespace=\"ns\",store_kind=\"turbopuffer\"} 1");
+        has("hevlayer_cache_state{namespace=\"ns\",state=\"warm\",store_kind=\"turbopuffer\"} 1");
+        has("hevlayer_cache_state{namespace=\"ns\",state=\"cold\",store_kind=\"turbopuffer\"} 0");
+        has("hevlayer_document_cache_cold_starts_total 1");
+        has("hevlayer_document_cache_cold_start_active 0");
+        has("hevlayer_document_cache_cold_start_seconds_count 1");
+    }
+
+    #[test]
+    fn a_namespace_that_nobody_knows_gets_no_series() {
+        let metrics = Metrics::default();
+        let scale = Scale::new(&metrics);
+        scale.wanted("made-up");
+        scale.met("made-up", false, Met::Missed);
+        assert!(!metrics.text().contains("made-up"));
+    }
+}
