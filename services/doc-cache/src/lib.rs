@@ -1,6 +1,18 @@
-//! The document cache: serves `layer.cache.v1` over a disposable backend.
+//! The document cache: `layer.cache.v1` in front of a backend that may lose anything at any time and must never answer
+//! what is no longer true.
 //!
-//! It keeps what the origin answered and forgets it the moment a writer says so. It is never the only place where
-//! anything is kept, and it never serves a value that it cannot prove to be fillable and clearable.
+//! It never asks the origin and never asks a router: whoever calls it reads and writes the origin, and tells it. What it
+//! must do, and in which order, is in `docs/adr/0004-cache-coherence.md`.
 
 pub mod backend;
+pub mod clock;
+mod front;
+mod observe;
+mod program;
+mod proof;
+mod service;
+mod settings;
+
+pub use observe::metrics;
+pub use program::{DocCache, StartError};
+pub use settings::{AccessSettings, BackendKind, DocCacheSettings, EmbeddedSettings, ValueSettings};

@@ -6,6 +6,10 @@
 //!
 //! A backend never decides when to serve: the service in front asks for the canary and refuses hits without one.
 
+pub mod aerospike;
+
+pub mod embedded;
+
 use std::time::Duration;
 
 use async_trait::async_trait;

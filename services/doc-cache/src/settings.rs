@@ -1,0 +1,271 @@
+//! The document cache's settings.
+
+use std::{path::PathBuf, time::Duration};
+
+use layer_service::config::{
+    AdminSettings, ConfigError, DrainSettings, LimitSettings, ListenSettings, LogSettings, Settings, TelemetrySettings,
+    TlsSettings, is_loopback, one_or_more,
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::backend::{
+    aerospike::AerospikeSettings,
+    embedded::{EmbeddedOptions, VALUES_PER_DISK, VALUES_PER_MEMORY},
+};
+
+/// Every setting of doc-cache.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DocCacheSettings {
+    /// The data port: gRPC.
+    pub listen: ListenSettings,
+    /// The admin port.
+    pub admin: AdminSettings,
+    /// Who may call.
+    pub access: AccessSettings,
+    /// `embedded`: in this process, for one replica. `aerospike`: in an Aerospike cluster, for any number of replicas.
+    pub backend: BackendKind,
+    /// How many replicas of this service run side by side. The embedded backend cannot serve more than one.
+    pub replicas: u32,
+    /// The embedded backend.
+    pub embedded: EmbeddedSettings,
+    /// The Aerospike backend.
+    pub aerospike: AerospikeSettings,
+    /// Values.
+    pub values: ValueSettings,
+    /// Bounds.
+    pub limits: LimitSettings,
+    /// Stopping.
+    pub drain: DrainSettings,
+    /// TLS on the data port.
+    pub tls: TlsSettings,
+    /// Logs.
+    pub log: LogSettings,
+    /// Traces.
+    pub telemetry: TelemetrySettings,
+}
+
+impl Default for DocCacheSettings {
+    fn default() -> Self {
+        Self {
+            listen: ListenSettings::on_port(8081),
+            admin: AdminSettings::on_port(9081),
+            access: AccessSettings::default(),
+            backend: BackendKind::Embedded,
+            replicas: 1,
+            embedded: EmbeddedSettings::default(),
+            aerospike: AerospikeSettings::default(),
+            values: ValueSettings::default(),
+            limits: LimitSettings {
+                // Ten thousand values of 1 KiB, or one of the largest.
+                body_bytes: 16 * 1024 * 1024,
+                // The longest that a caller waits is a hold's second, on every replica; warming waits longer.
+                request_timeout_ms: 10_000,
+                ..LimitSettings::default()
+            },
+            drain: DrainSettings { timeout_ms: 15_000, ..DrainSettings::default() },
+            tls: TlsSettings::default(),
+            log: LogSettings::default(),
+            telemetry: TelemetrySettings::default(),
+        }
+    }
+}
+
+/// Where records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum BackendKind {
+    /// In this process.
+    Embedded,
+    /// In an Aerospike cluster.
+    Aerospike,
+}
+
+/// Who may call.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessSettings {
+    /// Listen where others can reach it without `tls.client_required`: whoever reaches the port reads every document. For
+    /// networks that let only Layer's own services through.
+    pub open_anywhere: bool,
+}
+
+/// The embedded backend.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EmbeddedSettings {
+    /// Memory for values, in bytes, with all that they cost there: about 320 bytes beside a value's own.
+    pub memory_bytes: u64,
+    /// Memory for keys, tokens and holds, in bytes: about 250 for a key.
+    pub records_bytes: u64,
+    /// Directory for values that leave memory. It starts empty. Unset: they are gone.
+    pub directory: Option<PathBuf>,
+    /// How much the directory may take, in bytes.
+    pub disk_bytes: u64,
+    /// Largest value that is stored, in bytes.
+    pub value_bytes_max: u64,
+}
+
+impl Default for EmbeddedSettings {
+    fn default() -> Self {
+        Self {
+            // A good quarter of a million documents of 1 KiB, on any machine that runs a demo.
+            memory_bytes: 384 * 1024 * 1024,
+            records_bytes: 128 * 1024 * 1024,
+            directory: None,
+            disk_bytes: 2 * 1024 * 1024 * 1024,
+            // The largest document that Turbopuffer takes.
+            value_bytes_max: 8 * 1024 * 1024,
+        }
+    }
+}
+
+/// Values.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ValueSettings {
+    /// How long a value is served whose fill does not say, in milliseconds.
+    pub ttl_ms: u64,
+    /// How long a value is served at the most, whatever its fill says, in milliseconds.
+    pub ttl_max_ms: u64,
+}
+
+impl Default for ValueSettings {
+    fn default() -> Self {
+        // An hour bounds what the protocol does not cover; a day is for content that never changes under its key.
+        Self { ttl_ms: 3_600_000, ttl_max_ms: 86_400_000 }
+    }
+}
+
+impl Settings for DocCacheSettings {
+    fn validate(&self) -> Result<(), ConfigError> {
+        self.listen.validate()?;
+        self.limits.validate()?;
+        self.tls.validate()?;
+        self.telemetry.validate()?;
+        one_or_more(&[
+            ("replicas", u64::from(self.replicas)),
+            ("values.ttl_ms", self.values.ttl_ms),
+            ("values.ttl_max_ms", self.values.ttl_max_ms),
+        ])?;
+        match self.backend {
+            BackendKind::Embedded => self.validate_embedded()?,
+            BackendKind::Aerospike => self.aerospike.validate()?,
+        }
+        self.validate_access()
+    }
+}
+
+impl DocCacheSettings {
+    fn validate_embedded(&self) -> Result<(), ConfigError> {
+        if self.replicas > 1 {
+            let reason = "must be 1 with backend `embedded`: replicas would not know of each other's holds; several need \
+                          backend `aerospike`";
+            return Err(ConfigError::invalid("replicas", reason));
+        }
+        self.embedded.validate()
+    }
+
+    fn validate_access(&self) -> Result<(), ConfigError> {
+        if self.access.open_anywhere || self.tls.client_required || is_loopback(&self.listen.address) {
+            return Ok(());
+        }
+        let reason = "is not loopback: callers must show certificates (tls.client_required = true), or set \
+                      access.open_anywhere = true where the network lets only Layer's own services through";
+        Err(ConfigError::invalid("listen.address", reason))
+    }
+}
+
+impl EmbeddedSettings {
+    fn validate(&self) -> Result<(), ConfigError> {
+        one_or_more(&[("embedded.value_bytes_max", self.value_bytes_max)])?;
+        at_least("embedded.memory_bytes", self.memory_bytes, self.value_bytes_max.saturating_mul(VALUES_PER_MEMORY))?;
+        at_least("embedded.records_bytes", self.records_bytes, RECORDS_BYTES_MIN)?;
+        match &self.directory {
+            None => Ok(()),
+            Some(_) => {
+                let least = self.value_bytes_max.saturating_add(1024 * 1024).saturating_mul(VALUES_PER_DISK);
+                at_least("embedded.disk_bytes", self.disk_bytes, least)
+            }
+        }
+    }
+
+    /// What the backend is opened with.
+    pub(crate) fn options(&self) -> EmbeddedOptions {
+        EmbeddedOptions {
+            memory_bytes: self.memory_bytes,
+            records_bytes: self.records_bytes,
+            disk: self.directory.clone().map(|directory| (directory, self.disk_bytes)),
+            value_bytes_max: self.value_bytes_max,
+        }
+    }
+}
+
+/// Each of the records' shards must hold some of the longest keys.
+const RECORDS_BYTES_MIN: u64 = 1024 * 1024;
+
+fn at_least(name: &str, value: u64, least: u64) -> Result<(), ConfigError> {
+    if value >= least {
+        return Ok(());
+    }
+    Err(ConfigError::invalid(name, format!("must be {least} or more, to hold some values of embedded.value_bytes_max")))
+}
+
+impl ValueSettings {
+    /// How long a fill of `asked_ms` is served.
+    pub(crate) fn ttl(&self, asked_ms: u64) -> Duration {
+        let asked = if asked_ms == 0 { self.ttl_ms } else { asked_ms };
+        Duration::from_millis(asked.min(self.ttl_max_ms))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(change: impl FnOnce(&mut DocCacheSettings)) -> Result<(), String> {
+        let mut settings = DocCacheSettings::default();
+        change(&mut settings);
+        settings.validate().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn refuses_what_makes_no_sense_by_name() {
+        assert_eq!(settings(|_| {}), Ok(()));
+        let refused = |change: fn(&mut DocCacheSettings), name: &str| {
+            let error = settings(change).expect_err(name);
+            assert!(error.contains(&format!("`{name}`")), "{error}");
+        };
+        refused(|s| s.replicas = 0, "replicas");
+        refused(|s| s.replicas = 2, "replicas");
+        refused(|s| s.listen.address = "0.0.0.0:1".to_owned(), "listen.address");
+        refused(|s| s.embedded.memory_bytes = 1024, "embedded.memory_bytes");
+        refused(|s| s.embedded.records_bytes = 1024, "embedded.records_bytes");
+        refused(|s| s.embedded.value_bytes_max = 0, "embedded.value_bytes_max");
+        refused(|s| (s.embedded.directory, s.embedded.disk_bytes) = (Some("x".into()), 1), "embedded.disk_bytes");
+        refused(|s| s.values.ttl_ms = 0, "values.ttl_ms");
+        refused(|s| s.values.ttl_max_ms = 0, "values.ttl_max_ms");
+        refused(|s| s.limits.requests_max = 0, "limits.requests_max");
+    }
+
+    #[test]
+    fn replicas_and_open_networks_are_for_those_who_say_so() {
+        assert_eq!(settings(|s| (s.backend, s.replicas) = (BackendKind::Aerospike, 3)), Ok(()));
+        let open = |s: &mut DocCacheSettings| s.listen.address = "0.0.0.0:1".to_owned();
+        assert_eq!(
+            settings(|s| {
+                open(s);
+                s.access.open_anywhere = true;
+            }),
+            Ok(())
+        );
+    }
+
+    #[test]
+    fn a_fill_is_served_as_long_as_it_says_or_as_is_usual_and_no_longer_than_the_most() {
+        let values = ValueSettings { ttl_ms: 1000, ttl_max_ms: 5000 };
+        let served = [0, 1, 5000, u64::MAX].map(|asked| values.ttl(asked).as_millis());
+        assert_eq!(served, [1000, 1, 5000, 5000]);
+    }
+}
