@@ -89,30 +89,14 @@ impl Reader<'_> {
     }
 
     async fn one(&self, key: &Key) -> Result<Lookup, Away> {
-        self.ask(Operation::Get, async |mut client: Client| {
-            let request = GetRequest { scope: Some(self.scope.message()), id: key.bytes() };
-            let answer = client.get(within(request, left(self.until))).await?.into_inner();
-            understood(answer.lookup).ok_or_else(garbage)
-        })
-        .await
+        self.ask(Operation::Get, One { reader: self, key }).await
     }
 
     /// Adds what is found of each key, in order; of a piece that fails, what was said before it failed.
     async fn many(&self, keys: &[Key], lookups: &mut Vec<Lookup>) -> Result<(), Away> {
         for piece in pieces(keys) {
             let mut found: Vec<Option<Lookup>> = vec![None; piece.len()];
-            let read = self
-                .ask(Operation::BatchGet, async |client: Client| {
-                    found.fill(None);
-                    let ended = self.batch(client, &piece, &mut found).await;
-                    // Who answers nonsense is not believed in the rest either.
-                    ended.inspect_err(|error| {
-                        if error.code() == tonic::Code::DataLoss {
-                            found.fill(None)
-                        }
-                    })
-                })
-                .await;
+            let read = self.ask(Operation::BatchGet, Many { reader: self, keys: &piece, found: &mut found }).await;
             lookups.extend(found.into_iter().map(|lookup| lookup.unwrap_or(Lookup::Miss(None))));
             read?;
         }
@@ -137,18 +121,14 @@ impl Reader<'_> {
     }
 
     /// Asks a replica, and another if the first fails with time left; tells the breaker how it went.
-    async fn ask<T>(
-        &self,
-        operation: Operation,
-        mut question: impl AsyncFnMut(Client) -> Result<T, Status>,
-    ) -> Result<T, Away> {
+    async fn ask<Q: Question>(&self, operation: Operation, mut question: Q) -> Result<Q::Answer, Away> {
         let mut last = None;
         let mut asked = None;
         for _ in 0..TRIES {
             let Some(replica) = self.shared.replicas.pick(asked) else { break };
             let Some(client) = self.channels.client(&self.shared.replicas, &replica) else { break };
             let in_flight = replica.enter();
-            let result = call(&self.shared.observe, operation, self.until, question(client)).await;
+            let result = call(&self.shared.observe, operation, self.until, question.put(client)).await;
             drop(in_flight);
             match result {
                 Ok(answer) => {
@@ -169,6 +149,50 @@ impl Reader<'_> {
         let Some(away) = last else { return Err(Away::NoReplica) };
         self.shared.read_failed();
         Err(away)
+    }
+}
+
+/// What is asked of one replica and perhaps of a second. A trait, since the compiler cannot show of an async closure's
+/// future that it may move between threads.
+trait Question: Send {
+    type Answer: Send;
+
+    fn put(&mut self, client: Client) -> impl Future<Output = Result<Self::Answer, Status>> + Send;
+}
+
+struct One<'a> {
+    reader: &'a Reader<'a>,
+    key: &'a Key,
+}
+
+impl Question for One<'_> {
+    type Answer = Lookup;
+
+    async fn put(&mut self, mut client: Client) -> Result<Lookup, Status> {
+        let request = GetRequest { scope: Some(self.reader.scope.message()), id: self.key.bytes() };
+        let answer = client.get(within(request, left(self.reader.until))).await?.into_inner();
+        understood(answer.lookup).ok_or_else(garbage)
+    }
+}
+
+struct Many<'a> {
+    reader: &'a Reader<'a>,
+    keys: &'a [Key],
+    found: &'a mut [Option<Lookup>],
+}
+
+impl Question for Many<'_> {
+    type Answer = ();
+
+    async fn put(&mut self, client: Client) -> Result<(), Status> {
+        self.found.fill(None);
+        let ended = self.reader.batch(client, self.keys, self.found).await;
+        // Who answers nonsense is not believed in the rest either.
+        ended.inspect_err(|error| {
+            if error.code() == tonic::Code::DataLoss {
+                self.found.fill(None)
+            }
+        })
     }
 }
 
