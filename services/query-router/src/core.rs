@@ -25,11 +25,12 @@ use layer_wire::{QueryRewriter, WriteOptions, WriteRewriter};
 use tracing::Instrument;
 
 use crate::{
-    accepted::Accepted,
+    accepted::{Accepted, Bearer},
     answer,
     auth::Auth,
     body::{Budget, Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source, Watched},
     clock,
+    coherence::{Coherence, Gate},
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
     refusal::Refusal,
@@ -50,6 +51,8 @@ pub struct Shared {
     pub accepted: Accepted,
     /// What is counted.
     pub observe: Arc<Observe>,
+    /// What writes share towards the document cache.
+    pub coherence: Coherence,
     /// Everything that is counted, as a page.
     pub metrics: Metrics,
     /// The bound on requests.
@@ -72,18 +75,24 @@ pub struct Core {
     pub(crate) shared: Arc<Shared>,
     /// This worker's handle to the document cache. Every write holds by it, whatever the mode of `auth`.
     pub(crate) cache: Cache,
-    client: Client<RequestBody>,
+    pub(crate) client: Client<RequestBody>,
 }
 
 /// What is known of a call before its body is read.
-struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The namespace that it is about.
-    namespace: Option<&'a str>,
-    measured: Measured,
+    pub(crate) namespace: Option<&'a str>,
+    pub(crate) measured: Measured,
     /// The caller's own, if it named one.
-    deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     /// It comes from one of Layer's own services.
-    internal: bool,
+    pub(crate) internal: bool,
+}
+
+/// What is remembered of a request while the origin answers it.
+pub(crate) struct Asked {
+    pub(crate) span: tracing::Span,
+    bearer: Option<Bearer>,
 }
 
 impl Core {
@@ -218,9 +227,15 @@ impl Core {
     }
 
     async fn write(&self, call: &mut Call<'_>, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
+        if let Some(scope) = self.cached_scope(call.namespace) {
+            return Box::pin(self.write_held(scope, call, request)).await;
+        }
         let options = WriteOptions { upserted_at_ms: clock::epoch_ms(), allow_reserved: call.internal };
-        let (request, seen, progress) =
+        let (mut request, seen, progress) =
             self.rewrite(call, request, Rewriter::Write(WriteRewriter::new(options))).await?;
+        if let RequestBody::Rewriting(body) = request.body_mut() {
+            body.guard(Arc::new(Gate::unheld(call.deadline, self.patience())));
+        }
         let answer = self.send(call, request, &progress).await?;
         if let Some(Rewritten::Write(seen)) = seen {
             call.measured.wrote(&seen);
@@ -238,7 +253,7 @@ impl Core {
     }
 
     /// Reads a body ahead up to the bound, with Layer's changes.
-    async fn rewrite(
+    pub(crate) async fn rewrite(
         &self,
         call: &Call<'_>,
         request: Request<Source>,
@@ -315,38 +330,60 @@ impl Core {
     }
 
     /// Sends to the origin and waits for the answer's head.
-    async fn send(
+    pub(crate) async fn send(
         &self,
         call: &mut Call<'_>,
         mut request: Request<RequestBody>,
         progress: &Progress,
     ) -> Result<Response<Watched>, Refusal> {
+        let asked = self.asked(call, &mut request)?;
+        let answer = match self.shared.traces {
+            true => self.wait(call.deadline, request, progress).instrument(asked.span.clone()).await?,
+            false => self.wait(call.deadline, request, progress).await?,
+        };
+        self.answered(call, &asked, answer)
+    }
+
+    /// A request is about to be sent: checks its deadline, and remembers what its answer needs.
+    pub(crate) fn asked<B>(&self, call: &mut Call<'_>, request: &mut Request<B>) -> Result<Asked, Refusal> {
         if let Some(deadline) = call.deadline {
             if deadline <= Instant::now() {
-                return Err(Refusal::Timeout);
+                return Err(Refusal::Expired);
             }
             request.headers_mut().insert(REQUEST_TIMEOUT_MS, remaining_ms(deadline));
         }
         call.measured.asked();
         let bearer = self.shared.accepted.remember(request.headers());
-        let answer = match self.shared.traces {
-            true => {
-                let span = client_span("origin");
-                propagate(&span, request.headers_mut());
-                let answer = self.wait(call.deadline, request, progress).instrument(span.clone()).await?;
-                span.record("http.response.status_code", answer.status().as_u16());
-                answer
-            }
-            false => self.wait(call.deadline, request, progress).await?,
-        };
+        if !self.shared.traces {
+            return Ok(Asked { span: tracing::Span::none(), bearer });
+        }
+        let span = client_span("origin");
+        propagate(&span, request.headers_mut());
+        Ok(Asked { span, bearer })
+    }
+
+    /// The origin's head is there: counts it and makes it the router's.
+    pub(crate) fn answered<B>(
+        &self,
+        call: &mut Call<'_>,
+        asked: &Asked,
+        mut answer: Response<B>,
+    ) -> Result<Response<B>, Refusal> {
+        let status = answer.status();
+        asked.span.record("http.response.status_code", status.as_u16());
         if answer.headers().contains_key(SERVED_BY) {
             return Err(Refusal::Upstream("the origin is Layer itself (setting origin.url): a loop".to_owned()));
         }
-        call.measured.answered(answer.status(), call.namespace);
-        if let Some(bearer) = bearer {
-            self.shared.accepted.answered(bearer, answer.status());
+        call.measured.answered(status, call.namespace);
+        if let Some(bearer) = asked.bearer {
+            self.shared.accepted.answered(bearer, status);
         }
-        Ok(self.marked(call, answer))
+        let headers = answer.headers_mut();
+        headers::strip_hop_by_hop(headers);
+        headers::served_by_origin(headers);
+        headers::localize(headers, self.client.target());
+        headers::timing(headers, call.measured.started(), call.measured.asked_at());
+        Ok(answer)
     }
 
     async fn wait(
@@ -354,25 +391,23 @@ impl Core {
         deadline: Option<Instant>,
         request: Request<RequestBody>,
         progress: &Progress,
-    ) -> Result<Response<OriginBody<RequestBody>>, Refusal> {
-        let patience = Duration::from_millis(self.shared.settings.limits.request_timeout_ms);
-        let answer = in_time(deadline, patience, progress, pin!(self.client.send(request))).await;
+    ) -> Result<Response<Watched>, Refusal> {
+        let answer = in_time(deadline, self.patience(), progress, pin!(self.client.send(request))).await;
         match (answer, progress.fault()) {
             // The body's own fault is why the origin's connection was cut.
             (Some(Err(_)) | None, Some(fault)) => Err(fault.into()),
-            (Some(answer), _) => Ok(answer?),
+            (Some(answer), _) => Ok(self.watched(answer?)),
             (None, None) => Err(Refusal::Timeout),
         }
     }
 
-    /// Makes the origin's head the router's.
-    fn marked(&self, call: &Call<'_>, mut answer: Response<OriginBody<RequestBody>>) -> Response<Watched> {
-        let target = self.client.target();
-        let headers = answer.headers_mut();
-        headers::strip_hop_by_hop(headers);
-        headers::served_by_origin(headers);
-        headers::localize(headers, target);
-        headers::timing(headers, call.measured.started(), call.measured.asked_at());
+    /// How long the origin may take for its first byte where the caller does not say.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_millis(self.shared.settings.limits.request_timeout_ms)
+    }
+
+    /// The origin's answer, watched for standing still.
+    pub(crate) fn watched(&self, answer: Response<OriginBody<RequestBody>>) -> Response<Watched> {
         let stall = Duration::from_millis(self.shared.settings.origin.body_stall_timeout_ms);
         answer.map(|body| Watched::new(body, stall))
     }

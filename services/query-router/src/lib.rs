@@ -9,6 +9,7 @@ mod answer;
 mod auth;
 mod body;
 mod clock;
+mod coherence;
 mod core;
 mod fetch;
 mod foreign;

@@ -21,8 +21,8 @@ use layer_service::{
 use tonic::service::Routes;
 
 use crate::{
-    accepted::Accepted, auth::Auth, body::Budget, core::Shared, front::MakeFront, headers::SERVED_BY, observe::Observe,
-    settings::RouterSettings,
+    accepted::Accepted, auth::Auth, body::Budget, coherence::Coherence, core::Shared, front::MakeFront,
+    headers::SERVED_BY, observe::Observe, settings::RouterSettings,
 };
 
 /// How long the origin has to say who it is before the router starts without knowing.
@@ -97,6 +97,7 @@ impl Program for QueryRouter {
             flights: InFlight::new(settings.limits.requests_max),
             messages: InFlight::new(settings.limits.requests_max),
             observe: Observe::new(&metrics),
+            coherence: Coherence::new(&metrics, settings.limits.requests_max),
             accepted: Accepted::new(settings.auth.mode),
             read_ahead: Budget::new(settings.write.read_ahead_total_bytes),
             settings,

@@ -67,6 +67,15 @@ pub enum Refusal {
     /// The time ran out; whether the origin acted is unknown.
     #[error("the time ran out before the origin answered; a write may still have been applied")]
     Timeout,
+    /// The deadline passed before the request was sent whole, so the origin did nothing.
+    #[error("the time ran out before the write was sent whole; nothing of it was applied")]
+    Expired,
+    /// Sending it would not have been safe any more; the origin did nothing.
+    #[error("{0}; nothing of it was applied: try again")]
+    Unsent(String),
+    /// The document cache could not be told of a write, and writes are not sent without.
+    #[error("doc-cache: {0}")]
+    CacheAway(String),
     /// The process is stopping.
     #[error("this router is stopping")]
     Draining,
@@ -87,7 +96,9 @@ impl Refusal {
             Self::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             Self::Saturated(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "upstream_error"),
-            Self::Timeout => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout"),
+            Self::Unsent(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
+            Self::CacheAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "doc_cache_unavailable"),
+            Self::Timeout | Self::Expired => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "gateway_draining"),
         }
     }
@@ -102,7 +113,7 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         served_by_layer(headers);
         match self {
-            Self::Overloaded { .. } | Self::Saturated(_) => {
+            Self::Overloaded { .. } | Self::Saturated(_) | Self::Unsent(_) | Self::CacheAway(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Draining => {

@@ -147,12 +147,24 @@ pub struct WriteSettings {
     pub read_ahead_bytes: u64,
     /// How much of all writes in flight together is read ahead, in bytes; beyond it they are checked while they stream.
     pub read_ahead_total_bytes: u64,
+    /// How many documents a write may name to be held one by one in the document cache; one that names more holds the
+    /// namespace, which other writes do not wait for, and clears them when it was applied.
+    pub hold_keys_max: usize,
+    /// How many documents a write may touch to be cleared one by one; beyond, the whole namespace is purged.
+    pub clear_keys_max: usize,
 }
 
 impl Default for WriteSettings {
     fn default() -> Self {
         // Holds most batches whole; together no more than what a small machine has to spare.
-        Self { read_ahead_bytes: 8 * 1024 * 1024, read_ahead_total_bytes: 512 * 1024 * 1024 }
+        Self {
+            read_ahead_bytes: 8 * 1024 * 1024,
+            read_ahead_total_bytes: 512 * 1024 * 1024,
+            // A hold and a release of so many take about a millisecond; more are a bulk.
+            hold_keys_max: 256,
+            // Ten clearings of the largest size; about 3 MB at the most while the write is under way.
+            clear_keys_max: 100_000,
+        }
     }
 }
 

@@ -22,12 +22,20 @@ pub type Held = (Permit, Measured);
 pub struct Watched {
     body: OriginBody<RequestBody>,
     stall: Stall,
+    /// What was read of it already, and goes first.
+    read: Option<Bytes>,
 }
 
 impl Watched {
     /// Reads `body`, which may stand still for `stall` at most.
     pub fn new(body: OriginBody<RequestBody>, stall: Duration) -> Self {
-        Self { body, stall: Stall::new(stall) }
+        Self { body, stall: Stall::new(stall), read: None }
+    }
+
+    /// The same body with `read` in front.
+    #[must_use]
+    pub fn after(self, read: Bytes) -> Self {
+        Self { read: Some(read), ..self }
     }
 }
 
@@ -37,6 +45,9 @@ impl Body for Watched {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
+        if let Some(read) = this.read.take() {
+            return Poll::Ready(Some(Ok(Frame::data(read))));
+        }
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) else {
             ready!(this.stall.poll_stalled(cx));
             tracing::debug!(limit_ms = this.stall.limit_ms(), "the origin's answer stood still: cutting it off");
@@ -47,11 +58,11 @@ impl Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.read.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        if self.read.is_some() { SizeHint::default() } else { self.body.size_hint() }
     }
 }
 

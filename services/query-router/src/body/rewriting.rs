@@ -3,12 +3,15 @@
 use std::{
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use layer_wire::{Pieces, QueryRewriter, QuerySummary, Rejection, WriteRewriter, WriteSummary};
+
+use crate::coherence::{Gate, Written};
 
 use super::{
     budget::{Budget, Share},
@@ -40,10 +43,14 @@ impl Rewriter {
         }
     }
 
-    fn finish(self, out: &mut Pieces) -> Result<Rewritten, Rejection> {
+    /// What was seen, and what a write touches where that is tracked.
+    fn finish(self, out: &mut Pieces) -> Result<(Rewritten, Option<Written>), Rejection> {
         match self {
-            Self::Write(rewriter) => rewriter.finish(out).map(Rewritten::Write),
-            Self::Query(rewriter) => rewriter.finish(out).map(Rewritten::Query),
+            Self::Write(rewriter) => {
+                let (summary, touched) = rewriter.finish_tracked(out)?;
+                Ok((Rewritten::Write(summary), touched.map(|touched| Written { summary, touched })))
+            }
+            Self::Query(rewriter) => Ok((Rewritten::Query(rewriter.finish(out)?), None)),
         }
     }
 }
@@ -55,12 +62,19 @@ pub struct Rewriting {
     rewriter: Option<Rewriter>,
     out: Pieces,
     share: Share,
+    /// What each piece must pass, for writes.
+    gate: Option<Arc<Gate>>,
 }
 
 impl Rewriting {
     /// Rewrites `source`.
     pub fn new(source: Source, rewriter: Rewriter, budget: &Budget) -> Self {
-        Self { source, rewriter: Some(rewriter), out: Pieces::new(), share: budget.share() }
+        Self { source, rewriter: Some(rewriter), out: Pieces::new(), share: budget.share(), gate: None }
+    }
+
+    /// Lets pieces out only while `gate` lets them pass.
+    pub fn guard(&mut self, gate: Arc<Gate>) {
+        self.gate = Some(gate);
     }
 
     /// Reads until the end, or until `bound` bytes wait to be sent or the budget is used up; what was seen, where it was
@@ -91,9 +105,33 @@ impl Rewriting {
                 Some(rewriter) => rewriter.push(piece, &mut self.out).map(|()| None),
                 None => Ok(None),
             },
-            None => self.rewriter.take().map(|rewriter| rewriter.finish(&mut self.out)).transpose(),
+            None => self.rewriter.take().map(|rewriter| self.finish(rewriter)).transpose(),
         };
         Poll::Ready(result.map_err(|rejection| self.refuse(rejection)))
+    }
+
+    fn finish(&mut self, rewriter: Rewriter) -> Result<Rewritten, Rejection> {
+        let (seen, written) = rewriter.finish(&mut self.out)?;
+        if let Some(written) = written {
+            self.source.progress().wrote(written);
+        }
+        Ok(seen)
+    }
+
+    /// The whole body has been handed on.
+    fn sent(&self) {
+        self.source.progress().sent();
+        if let Some(gate) = &self.gate {
+            gate.complete();
+        }
+    }
+
+    /// Asks the gate, which may close for good.
+    fn pass(&mut self) -> Result<(), Fault> {
+        let Some(Err(stopped)) = self.gate.as_ref().map(|gate| gate.pass()) else { return Ok(()) };
+        let fault = Fault::Stopped(stopped);
+        self.source.progress().broke(&fault);
+        Err(fault)
     }
 
     fn refuse(&mut self, rejection: Rejection) -> Fault {
@@ -110,15 +148,18 @@ impl Body for Rewriting {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let this = self.get_mut();
+        if let Err(fault) = this.pass() {
+            return Poll::Ready(Some(Err(fault)));
+        }
         loop {
             if let Some(piece) = this.out.pop() {
                 if this.is_end_stream() {
-                    this.source.progress().sent();
+                    this.sent();
                 }
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
             if this.rewriter.is_none() {
-                this.source.progress().sent();
+                this.sent();
                 return Poll::Ready(None);
             }
             if let Err(fault) = ready!(this.poll_more(cx)) {

@@ -22,7 +22,10 @@ use layer_wire::Rejection;
 use tokio_util::io::{ReaderStream, StreamReader};
 
 use super::stall::Stall;
-use crate::refusal::Refusal;
+use crate::{
+    coherence::{Stopped, Written},
+    refusal::Refusal,
+};
 
 /// Pieces in which a compressed body comes out.
 const DECODED_PIECE_BYTES: usize = 32 * 1024;
@@ -52,6 +55,9 @@ pub enum Fault {
     /// What came further on is refused.
     #[error("{0}")]
     Rejected(Rejection),
+    /// It was not let out to its end.
+    #[error(transparent)]
+    Stopped(Stopped),
 }
 
 impl From<Fault> for Refusal {
@@ -61,6 +67,7 @@ impl From<Fault> for Refusal {
             Fault::Stalled { limit_ms } => Self::Stalled { limit_ms },
             Fault::BrokenOff(reason) => Self::BrokenOff(reason),
             Fault::Rejected(rejection) => rejection.into(),
+            Fault::Stopped(stopped) => stopped.into(),
         }
     }
 }
@@ -73,6 +80,7 @@ pub struct Progress {
     /// When a piece last came or the last one went, in milliseconds after `began`.
     moved: AtomicU64,
     fault: OnceLock<Fault>,
+    written: OnceLock<Box<Written>>,
 }
 
 impl Progress {
@@ -94,6 +102,16 @@ impl Progress {
     /// Why the body broke off, if it did.
     pub fn fault(&self) -> Option<Fault> {
         self.fault.get().cloned()
+    }
+
+    /// What was found in a write's body, once it was seen whole; where somebody asked for it.
+    pub fn written(&self) -> Option<&Written> {
+        self.written.get().map(Box::as_ref)
+    }
+
+    pub(super) fn wrote(&self, written: Written) {
+        // A body has one end.
+        let _ = self.written.set(Box::new(written));
     }
 
     /// The whole body has been handed to the connection.
@@ -144,6 +162,7 @@ impl Source {
             began: Instant::now(),
             moved: AtomicU64::new(0),
             fault: OnceLock::new(),
+            written: OnceLock::new(),
         });
         Self { kind, left: limit, limit, stall: Stall::new(stall), ended, progress }
     }

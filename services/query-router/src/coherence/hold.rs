@@ -1,0 +1,125 @@
+//! The hold of one write, from before its first byte to the origin's definite answer.
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use layer_cache::{Affects, Cache, Outcome, Refused, Scope, Write};
+use tokio::time::timeout;
+
+use super::{gate::Gate, observe::Counts};
+use crate::clock;
+
+/// The part of a hold's time that may pass before the body has left: the rest is for the origin's longest write. With the
+/// default of 75 s it is 15 s, and 60 s are left.
+const SLACK_DIVISOR: u32 = 5;
+
+/// A write that the cache knows of. Dropped before [`Hold::finish`], its outcome is unknown: it runs out.
+pub struct Hold {
+    cache: Cache,
+    scope: Scope,
+    affects: Affects,
+    write: Option<Write>,
+    gate: Arc<Gate>,
+    counts: Counts,
+}
+
+impl Hold {
+    /// Tells the cache of a write that is about to be sent. `stands`: how long the cache keeps a hold.
+    ///
+    /// # Errors
+    /// [`Refused`]: the write must not be sent.
+    pub async fn place(
+        cache: &Cache,
+        scope: Scope,
+        affects: Affects,
+        stands: Duration,
+        deadline: Option<Instant>,
+        counts: &Counts,
+    ) -> Result<Self, Refused> {
+        // The gate's time begins before the hold's: it never closes too late.
+        let gate = Arc::new(Gate::new(deadline, stands / SLACK_DIVISOR));
+        let write = begin(cache, &scope, &affects, deadline, counts).await?;
+        Ok(Self { cache: cache.clone(), scope, affects, write: Some(write), gate, counts: counts.clone() })
+    }
+
+    /// What the write's body must pass.
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// What is held.
+    pub fn affects(&self) -> &Affects {
+        &self.affects
+    }
+
+    /// Waits for `work`, which sends the write, and renews the hold while the body is still on its way.
+    pub async fn kept_during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        while !self.gate.is_complete() {
+            if let Ok(done) = timeout(self.gate.slack() / 2, work.as_mut()).await {
+                return done;
+            }
+            if !self.gate.is_complete() {
+                self.renew().await;
+            }
+        }
+        work.await
+    }
+
+    /// Places the hold anew and lets the older one go. Where the cache refuses, the gate closes in time.
+    async fn renew(&mut self) {
+        let asked = clock::boot_ms();
+        let Ok(write) = begin(&self.cache, &self.scope, &self.affects, None, &self.counts).await else { return };
+        self.gate.renew(asked);
+        if let Some(older) = self.write.replace(write) {
+            older.finish(Outcome::Nothing).await;
+        }
+    }
+
+    /// The origin has answered definitely: tells the cache, which must come before the caller's answer.
+    pub async fn finish(mut self, outcome: Outcome) {
+        let Some(write) = self.write.take() else { return };
+        self.counts.ended(match outcome {
+            Outcome::Nothing => "nothing",
+            Outcome::Changed(_) => "changed",
+            Outcome::ChangedUnknown => "purged",
+        });
+        let started = Instant::now();
+        write.finish(outcome).await;
+        self.counts.waited("release", started.elapsed());
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if self.write.is_some() {
+            self.counts.ended("unknown");
+        }
+    }
+}
+
+async fn begin(
+    cache: &Cache,
+    scope: &Scope,
+    affects: &Affects,
+    deadline: Option<Instant>,
+    counts: &Counts,
+) -> Result<Write, Refused> {
+    let of = match affects {
+        Affects::Keys(_) => "keys",
+        Affects::Namespace => "namespace",
+    };
+    let started = Instant::now();
+    let begun = cache.begin(scope, affects.clone(), deadline).await;
+    let result = match &begun {
+        Ok(write) if write.is_held() => "held",
+        Ok(_) => "unheld",
+        Err(_) => "refused",
+    };
+    counts.held(of, result, started);
+    begun
+}
