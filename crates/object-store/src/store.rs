@@ -136,7 +136,8 @@ impl ObjectStore {
     }
 
     /// Lists the objects whose keys begin with `prefix` and come behind `after`, in the order of the keys' bytes: at most
-    /// `limit` of them, and no more than 1,000. The next page is asked for with the last key as `after`.
+    /// `limit` of them, and no more than 1,000. The next page is asked for with the last key as `after`. (Some servers
+    /// that speak S3's protocol order the parts between slashes instead; paging works with them too.)
     ///
     /// # Errors
     /// As the store's.

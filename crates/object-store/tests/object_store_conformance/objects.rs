@@ -71,7 +71,6 @@ async fn keys_of_any_letters_are_kept_apart() {
         "amp&d=1",
         "semi;colon:at@",
         "quote\"'<>",
-        "back\\slash",
         "..dots",
         ".hidden",
         "tilde~",
@@ -110,7 +109,7 @@ async fn long_keys_are_kept() {
 #[tokio::test]
 async fn keys_that_escape_or_vanish_are_refused() {
     for store in all().await {
-        for key in ["", "/", "../x", "a/../../x", "a//b", "a/", ".", "a\0b"] {
+        for key in ["", "/", "../x", "a/../../x", "a//b", "a/", ".", "a\\b", "a\0b"] {
             assert!(matches!(store.store.put(key, bytes(1), Always).await, Err(Error::Key(_))), "{key:?}");
             assert!(matches!(store.store.get(key, None).await, Err(Error::Key(_))), "{key:?}");
             assert!(matches!(store.store.upload(key), Err(Error::Key(_))), "{key:?}");
