@@ -28,6 +28,8 @@ pub enum Verb {
     Query(Query),
     /// List namespaces
     Namespaces(Namespaces),
+    /// Look into the document cache
+    Cache(Cache),
     /// Print the version
     Version,
     /// Print a completion script for a shell
@@ -172,4 +174,57 @@ pub struct Query {
     /// Attributes to show, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     pub include: Option<Vec<String>>,
+}
+
+/// `layer cache`
+#[derive(Debug, Clone, Args)]
+pub struct Cache {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: CacheVerb,
+}
+
+/// What `layer cache` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum CacheVerb {
+    /// Say how a replica of the cache is doing
+    Stats(CachePlace),
+    /// Say what the cache knows of one document, without its content
+    Inspect {
+        /// The cache.
+        #[command(flatten)]
+        place: CachePlace,
+        /// The namespace
+        namespace: String,
+        /// The document's id
+        id: String,
+    },
+    /// Forget a namespace: what is cached of it is served no more
+    Purge {
+        /// The cache.
+        #[command(flatten)]
+        place: CachePlace,
+        /// The namespace
+        namespace: String,
+    },
+}
+
+/// A replica of doc-cache.
+#[derive(Debug, Clone, Args)]
+pub struct CachePlace {
+    /// Base URL of a replica of doc-cache
+    #[arg(long, value_name = "URL", env = "LAYER_DOC_CACHE_URL", default_value = "http://127.0.0.1:8081")]
+    pub cache_url: String,
+    /// PEM file of the authorities that a replica's certificate is checked against
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub ca_file: Option<PathBuf>,
+    /// PEM files of the certificate chain and the key to show, where the cache asks for one
+    #[arg(long, num_args = 2, value_names = ["CERTIFICATE", "KEY"], value_hint = ValueHint::FilePath)]
+    pub certificate: Option<Vec<PathBuf>>,
+    /// Name of the store, as `cache.tenant` of the router
+    #[arg(long, default_value = "default")]
+    pub tenant: String,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
 }

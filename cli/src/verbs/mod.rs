@@ -1,10 +1,12 @@
 //! What can be asked of a running mesh.
 
+mod cache;
 mod namespaces;
 mod query;
 mod reference;
 mod status;
 
+pub use cache::cache;
 pub use namespaces::namespaces;
 pub use query::query;
 pub use reference::reference;
