@@ -62,7 +62,7 @@ async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
                 _ => {
                     failed = true;
                     let list = shared.replicas.list();
-                    let stays = |replica: &&Arc<Replica>| replica.host == *host && replica.health() == Health::Up;
+                    let stays = |replica: &&Arc<Replica>| replica.host == *host && replica.health() != Health::Down;
                     found.extend(list.iter().filter(stays).map(|replica| (replica.address, Arc::clone(host))));
                 }
             }

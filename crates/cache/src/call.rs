@@ -10,6 +10,9 @@ use crate::{
     observe::{Observe, Operation, Status},
 };
 
+/// How exact timers are.
+const TIMER: Duration = Duration::from_millis(1);
+
 /// Waits for a call until `until`, measures it, and says how it failed.
 pub(crate) async fn call<T>(
     observe: &Observe,
@@ -23,8 +26,9 @@ pub(crate) async fn call<T>(
         Ok(Ok(answer)) => (Status::Ok, Ok(answer)),
         Err(_) => (Status::Deadline, Err(Away::Deadline)),
         Ok(Err(error)) => match error.code() {
-            // tonic's own timer says Cancelled, and may be a moment before ours.
-            Code::DeadlineExceeded | Code::Cancelled => (Status::Deadline, Err(Away::Deadline)),
+            Code::DeadlineExceeded => (Status::Deadline, Err(Away::Deadline)),
+            // tonic's own timer says so and may be a moment before ours; so does a connection that breaks.
+            Code::Cancelled if left(until) <= TIMER => (Status::Deadline, Err(Away::Deadline)),
             Code::ResourceExhausted => (Status::StopWrites, Err(Away::Failed)),
             code => {
                 tracing::debug!(?operation, ?code, "a call to the document cache failed");

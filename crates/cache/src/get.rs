@@ -17,6 +17,7 @@ use crate::{
     message::{pieces, within},
     observe::Operation,
     pack::unpack,
+    replicas::Replica,
     scope::Scope,
     shared::Shared,
     value::{GetOutcome, Gotten, LeaseToken, Lookup},
@@ -24,8 +25,8 @@ use crate::{
 
 /// A token is opaque, but not without bound.
 const LEASE_BYTES_MAX: usize = 64;
-/// How many replicas are asked for one key.
-const TRIES: usize = 2;
+/// How often a question is put: when the connections of several replicas broke, each fails once and is made anew.
+const TRIES: usize = 3;
 
 /// See [`Cache::get`](crate::Cache::get).
 pub(crate) async fn get(
@@ -125,7 +126,8 @@ impl Reader<'_> {
         let mut last = None;
         let mut asked = None;
         for _ in 0..TRIES {
-            let Some(replica) = self.shared.replicas.pick(asked) else { break };
+            let replicas = &self.shared.replicas;
+            let Some(replica) = replicas.pick(asked).or_else(|| replicas.pick(None)) else { break };
             let Some(client) = self.channels.client(&self.shared.replicas, &replica) else { break };
             let in_flight = replica.enter();
             let result = call(&self.shared.observe, operation, self.until, question.put(client)).await;
@@ -234,13 +236,19 @@ pub(crate) async fn stats(
     until: Instant,
 ) -> Vec<(String, Result<v1::StatsResponse, Away>)> {
     let list = shared.replicas.list();
-    let asked = list.iter().map(async |replica| {
-        let Some(mut client) = channels.client(&shared.replicas, replica) else {
-            return (replica.address.to_string(), Err(Away::Failed));
-        };
-        let request = within(v1::StatsRequest {}, left(until));
-        let asked = client.stats(request).map_ok(tonic::Response::into_inner);
-        (replica.address.to_string(), call(&shared.observe, Operation::Stats, until, asked).await)
-    });
+    let asked = list.iter().map(|replica| stats_of(shared, channels, replica, until));
     futures_util::future::join_all(asked).await
+}
+
+async fn stats_of(
+    shared: &Shared,
+    channels: &Channels,
+    replica: &Replica,
+    until: Instant,
+) -> (String, Result<v1::StatsResponse, Away>) {
+    let Some(mut client) = channels.client(&shared.replicas, replica) else {
+        return (replica.address.to_string(), Err(Away::Failed));
+    };
+    let asked = client.stats(within(v1::StatsRequest {}, left(until))).map_ok(tonic::Response::into_inner);
+    (replica.address.to_string(), call(&shared.observe, Operation::Stats, until, asked).await)
 }

@@ -112,8 +112,8 @@ impl Default for CacheSettings {
     }
 }
 
-/// The shortest hold: below, a hold runs out before the origin's answer comes.
-const HOLD_MS_MIN: u32 = 1000;
+/// Below, a hold runs out before the origin's answer comes; longer ones doc-cache refuses.
+const HOLD_MS: std::ops::RangeInclusive<u32> = 1000..=600_000;
 
 impl CacheSettings {
     /// Whether a cache is configured.
@@ -134,8 +134,8 @@ impl CacheSettings {
             return invalid("cache.tenant", format!("must have 1 to {TENANT_BYTES_MAX} bytes"));
         }
         self.validate_bounds()?;
-        if self.hold_ms < HOLD_MS_MIN {
-            return invalid("cache.hold_ms", format!("must be {HOLD_MS_MIN} or more"));
+        if !HOLD_MS.contains(&self.hold_ms) {
+            return invalid("cache.hold_ms", format!("must be from {} to {}", HOLD_MS.start(), HOLD_MS.end()));
         }
         if self.absent_ttl_ms > self.ttl_ms {
             return invalid("cache.absent_ttl_ms", "must not be above cache.ttl_ms".to_owned());
@@ -217,6 +217,7 @@ mod tests {
             ("cache.deadline_ms", |s| s.deadline_ms = 0),
             ("cache.hold_deadline_ms", |s| s.hold_deadline_ms = 0),
             ("cache.hold_ms", |s| s.hold_ms = 999),
+            ("cache.hold_ms", |s| s.hold_ms = 600_001),
             ("cache.ttl_ms", |s| s.ttl_ms = 0),
             ("cache.absent_ttl_ms", |s| s.absent_ttl_ms = 0),
             ("cache.absent_ttl_ms", |s| s.absent_ttl_ms = s.ttl_ms + 1),
