@@ -67,8 +67,9 @@ docs: ## Write the generated pages of docs/
 .PHONY: bench
 bench: ## Measure the router against nginx and the origin alone; writes docs/benchmarks.md
 	scripts/need nginx nginx
-	cargo build $(CARGO_FLAGS) --profile dist -p query-router -p layer-bench
-	"$(CARGO_TARGET_DIR)/dist/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/dist/query-router" --out docs/benchmarks.md $(BENCH_ARGS)
+	cargo build $(CARGO_FLAGS) --profile dist -p layer-bench
+	router=$$(scripts/dist) && "$(CARGO_TARGET_DIR)/dist/layer-bench" run --router-bin "$$router" \
+		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(BENCH_ARGS)
 
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load

@@ -65,10 +65,10 @@ where
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let this = &mut *self;
-        if let Some((pooled, _)) = &mut this.lent {
-            pooled.connection.drive(cx);
-        }
-        let frame = ready!(Pin::new(&mut this.incoming).poll_frame(cx));
+        let frame = ready!(match &mut this.lent {
+            Some((pooled, _)) => pooled.connection.poll_body(&mut this.incoming, cx),
+            None => Pin::new(&mut this.incoming).poll_frame(cx),
+        });
         match &frame {
             Some(Ok(_)) => this.give_back_at_end(),
             // Over, or broken: in both cases the pool decides what the connection is still good for.

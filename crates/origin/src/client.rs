@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use http::{Request, Response, Uri, Version, header::HOST, uri::PathAndQuery};
+use http::{Request, Response, Version, header::HOST, uri::PathAndQuery};
 use hyper::{
     body::{Body, Incoming},
     client::conn::http2,
@@ -88,17 +88,17 @@ where
     /// # Errors
     /// [`Error`]; after any but [`Error::Broken`] nothing had been sent, so the origin cannot have acted on it.
     pub async fn send(&self, mut request: Request<B>) -> Result<Response<OriginBody<B>>, Error> {
-        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let path = self.options.target.path(&path);
+        if let Some(uri) = self.options.target.local(request.uri()) {
+            *request.uri_mut() = uri;
+        }
         let permit = self.place().await?;
         if let Some(mut shared) = self.pool.shared()
             && shared.ready().await.is_ok()
         {
-            return Box::pin(self.send_h2(shared, request, path, permit)).await;
+            return Box::pin(self.send_h2(shared, request, permit)).await;
         }
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().insert(HOST, self.options.target.authority.clone());
-        *request.uri_mut() = Uri::from(path.clone());
         while let Some(idle) = self.pool.take() {
             match self.send_h1(idle, request).await {
                 Ok((response, connection)) => return Ok(self.lend(response, connection, permit)),
@@ -107,7 +107,7 @@ where
             }
         }
         // Boxed, since rare: the future of every call is as large as the largest of its branches.
-        Box::pin(self.send_new(request, path, permit)).await
+        Box::pin(self.send_new(request, permit)).await
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
@@ -124,7 +124,6 @@ where
     async fn send_new(
         &self,
         request: Request<B>,
-        path: PathAndQuery,
         permit: OwnedSemaphorePermit,
     ) -> Result<Response<OriginBody<B>>, Error> {
         let stream = connect(&self.options.target, self.options.tls.as_ref(), self.options.connect_timeout).await?;
@@ -132,7 +131,7 @@ where
             let mut shared = h2::start(stream).await?;
             self.pool.share(shared.clone());
             shared.ready().await.map_err(Error::Broken)?;
-            return self.send_h2(shared, request, path, permit).await;
+            return self.send_h2(shared, request, permit).await;
         }
         match self.send_h1(H1::start(stream).await?, request).await {
             Ok((response, connection)) => Ok(self.lend(response, connection, permit)),
@@ -177,11 +176,11 @@ where
         &self,
         mut shared: http2::SendRequest<B>,
         mut request: Request<B>,
-        path: PathAndQuery,
         permit: OwnedSemaphorePermit,
     ) -> Result<Response<OriginBody<B>>, Error> {
         request.headers_mut().remove(HOST);
         *request.version_mut() = Version::HTTP_2;
+        let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         *request.uri_mut() = self.options.target.absolute(path).map_err(|_| self.closed())?;
         let response = shared.send_request(request).await.map_err(Error::Broken)?;
         Ok(response.map(|incoming| OriginBody::shared(incoming, permit)))

@@ -3,16 +3,19 @@
 use std::{
     future::poll_fn,
     pin::{Pin, pin},
-    task::{Context, Waker},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::Frame;
 use hyper::{
     body::{Body, Incoming},
     client::conn::{TrySendError, http1},
 };
 use hyper_util::rt::TokioIo;
+use layer_wake::Gate;
 
 use crate::{BoxError, connect::Stream, error::Error};
 
@@ -24,6 +27,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(crate) struct H1<B: Body + 'static>(Box<Parts<B>>);
 
 struct Parts<B: Body + 'static> {
+    gate: Gate,
     sender: http1::SendRequest<B>,
     /// Gone when it has ended: hyper gives a request that it never sent back only when the connection is dropped.
     connection: Option<Connection<B>>,
@@ -47,7 +51,12 @@ where
     pub(crate) async fn start(stream: Stream) -> Result<Self, Error> {
         let handshake = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(stream)).await;
         let (sender, connection) = handshake.map_err(Error::Broken)?;
-        Ok(Self(Box::new(Parts { sender, connection: Some(connection), idle_since: Instant::now() })))
+        Ok(Self(Box::new(Parts {
+            gate: Gate::default(),
+            sender,
+            connection: Some(connection),
+            idle_since: Instant::now(),
+        })))
     }
 
     /// Sends a request and waits for the answer's head.
@@ -55,22 +64,36 @@ where
         let parts = &mut *self.0;
         let mut answer = pin!(parts.sender.try_send_request(request));
         poll_fn(|cx| {
-            // The connection first: it is what moves the answer.
-            drive(&mut parts.connection, cx);
-            answer.as_mut().poll(cx)
+            // The connection first: it is what moves the answer, and nothing else does, so the answer needs no waker.
+            parts.gate.through(cx, |cx| drive(&mut parts.connection, cx));
+            answer.as_mut().poll(&mut Context::from_waker(Waker::noop()))
         })
         .await
         .map_err(unsent)
     }
 
-    /// Moves the connection on; call it before reading the body of an answer.
-    pub(crate) fn drive(&mut self, cx: &mut Context<'_>) {
-        drive(&mut self.0.connection, cx);
+    /// Reads on in the body of an answer.
+    pub(crate) fn poll_body(
+        &mut self,
+        body: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let parts = &mut *self.0;
+        loop {
+            parts.gate.through(cx, |cx| drive(&mut parts.connection, cx));
+            // What comes in the body comes by driving, so the body needs no waker. What it wakes is the connection, and
+            // that is driven here before each piece, or by the pool after the last.
+            let read = || Pin::new(&mut *body).poll_frame(&mut Context::from_waker(Waker::noop()));
+            match parts.gate.shut(read) {
+                (Poll::Pending, true) => {}
+                (frame, _) => return frame,
+            }
+        }
     }
 
     /// Whether it can take a request: both messages are over, and the origin has not closed it.
     pub(crate) fn is_reusable(&mut self) -> bool {
-        self.drive(&mut Context::from_waker(Waker::noop()));
+        drive(&mut self.0.connection, &mut Context::from_waker(Waker::noop()));
         self.0.connection.is_some() && self.0.sender.is_ready()
     }
 

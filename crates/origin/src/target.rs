@@ -67,13 +67,16 @@ impl Target {
         format!("{}:{}", self.host, self.port)
     }
 
-    /// The origin's own form of a path that came to the router.
-    pub fn path(&self, path: &PathAndQuery) -> PathAndQuery {
-        if self.prefix.is_empty() {
-            return path.clone();
+    /// The origin's own form of a URI that came to the router: path and query, below the prefix. `None` where it has that
+    /// form already, which is nearly always.
+    pub(crate) fn local(&self, uri: &Uri) -> Option<Uri> {
+        let path = uri.path_and_query();
+        if self.prefix.is_empty() && uri.authority().is_none() && path.is_some() {
+            return None;
         }
+        let path = path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
         let joined = format!("{}{}", self.prefix, path.as_str());
-        PathAndQuery::try_from(joined).unwrap_or_else(|_| path.clone())
+        Some(Uri::from(PathAndQuery::try_from(joined).unwrap_or(path)))
     }
 
     /// The router's form of a `Location` that the origin gave: a path, so that any client stays with the host it asked.
@@ -130,7 +133,10 @@ mod tests {
     #[test]
     fn joins_the_prefix_and_takes_it_off_locations() {
         let target = target("http://o:1/region/");
-        assert_eq!(target.path(&PathAndQuery::from_static("/v1/namespaces?a=1")).as_str(), "/region/v1/namespaces?a=1");
+        let local = |target: &Target, uri| target.local(&Uri::from_static(uri)).map(|uri| uri.to_string());
+        assert_eq!(local(&target, "/v1/namespaces?a=1").as_deref(), Some("/region/v1/namespaces?a=1"));
+        assert_eq!(local(&super::tests::target("http://o:1"), "http://h/v1?a=1").as_deref(), Some("/v1?a=1"));
+        assert_eq!(local(&super::tests::target("http://o:1"), "/v1?a=1"), None);
         for location in ["http://o:1/region/v1/x?y", "/region/v1/x?y", "/v1/x?y"] {
             assert_eq!(target.local_location(location).as_deref(), Some("/v1/x?y"), "{location}");
         }

@@ -108,13 +108,13 @@ impl Core {
 
     /// Answers one call. `internal`: the connection showed a client certificate of Layer's own services.
     pub async fn answer(&self, internal: bool, mut request: Request<Source>) -> Response<ResponseBody> {
-        let started = Instant::now();
+        let started = request.body().began();
         let region = region_prefix(request.uri().path());
         if region > 0 {
             request = with_path(request, |path| path[region..].to_owned());
         }
-        let path = request.uri().path().to_owned();
-        let route = Route::of(request.method(), &path);
+        let path = request.uri().path_and_query().cloned();
+        let route = Route::of(request.method(), path.as_ref().map_or("", |path| path.path()));
         if let Some(page) = self.page(&route, request.headers()) {
             return page;
         }

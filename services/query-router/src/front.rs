@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header::CONTENT_TYPE};
+use http::{HeaderValue, Request, Response, Version, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Collected, Limited};
 use hyper::body::Incoming;
 use layer_cache::CacheService;
@@ -45,7 +45,9 @@ impl Application for Front {
             return Box::pin(self.grpc_call(request)).await;
         }
         let limits = &self.core.shared.settings.limits;
-        let request = request.map(|body| Source::incoming(body, limits.body_bytes, self.core.stall_limit()));
+        // On HTTP/2 the connection is driven by another task than the one that reads.
+        let gate = (request.version() < Version::HTTP_2).then(|| peer.gate.clone());
+        let request = request.map(|body| Source::incoming(body, gate, limits.body_bytes, self.core.stall_limit()));
         self.core.answer(peer.internal, request).await
     }
 }
@@ -56,7 +58,7 @@ impl Front {
         let deadline = deadline(request.headers(), Instant::now()).ok().flatten();
         let limit = self.core.shared.settings.limits.body_bytes;
         let request =
-            request.map(|body| tonic::body::Body::new(Source::incoming(body, limit, self.core.stall_limit())));
+            request.map(|body| tonic::body::Body::new(Source::incoming(body, None, limit, self.core.stall_limit())));
         let call = self.grpc.clone().oneshot(request);
         let answered = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), call).await,

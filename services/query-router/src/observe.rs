@@ -231,8 +231,9 @@ impl Observe {
     }
 
     fn record(&self, call: &Measured) {
-        let total = call.started.elapsed();
-        let tpuf = call.asked.map_or(Duration::ZERO, |asked| asked.elapsed());
+        let now = Instant::now();
+        let total = now.saturating_duration_since(call.started);
+        let tpuf = call.asked.map_or(Duration::ZERO, |asked| now.saturating_duration_since(asked));
         let times = [total, tpuf, total.saturating_sub(tpuf)].map(|time| time.as_secs_f64());
         let name = call.namespace.as_ref().map_or("", |series| series.name.as_str());
         match (call.family, &call.namespace) {

@@ -16,4 +16,5 @@ pub mod process;
 pub mod run;
 pub mod servers;
 pub mod table;
+pub mod train;
 pub mod usage;

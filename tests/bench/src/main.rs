@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use layer_bench::case::Case;
 use layer_bench::load::{Generator, Limit, Plan};
 use layer_bench::origin::Server;
-use layer_bench::{flat, run};
+use layer_bench::{flat, run, train};
 
 /// Measures the query-router beside nginx and beside no proxy at all.
 #[derive(Debug, Parser)]
@@ -31,6 +31,8 @@ enum Command {
     Load(Load),
     /// Compares direct, nginx and router in alternating rounds, and prints the ratios.
     Run(run::Options),
+    /// Sends every kind of request through a router that counts what it does, for `scripts/dist`.
+    Train(train::Options),
     /// Streams one very large write through the router and watches its memory.
     FlatMemory(flat::Options),
 }
@@ -69,6 +71,7 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Origin { listen } => origin(listen),
         Command::Load(load) => load.run(),
         Command::Run(options) => run::run(&options),
+        Command::Train(options) => train::run(&options),
         Command::FlatMemory(options) => flat::run(&options),
     }
 }

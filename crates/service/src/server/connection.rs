@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     net::SocketAddr,
     pin::Pin,
     sync::{
@@ -17,6 +18,7 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::conn::auto,
 };
+use layer_wake::Gate;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -26,12 +28,10 @@ use tokio::{
 use super::{
     Application, Options, Peer,
     activity::{Activity, Marked, Tracked},
+    events::{Event, Events},
     stream::{StreamExecutor, StreamMark},
 };
-use crate::{
-    lifecycle::{Lifecycle, Stage},
-    tls::certificate_has_name,
-};
+use crate::{lifecycle::Lifecycle, tls::certificate_has_name};
 
 /// A TLS handshake takes two round trips; ten seconds is a peer that means no good.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -78,14 +78,15 @@ pub(super) async fn serve_connection<A: Application>(
     _place: Place,
 ) {
     let Some(acceptor) = &options.acceptor else {
-        let peer = Peer { address, internal: false };
+        let peer = Peer { address, internal: false, gate: Gate::default() };
         return serve_stream(stream, peer, application, &options, lifecycle).await;
     };
     match timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await {
         Ok(Ok(stream)) => {
             let certificate = stream.get_ref().1.peer_certificates().and_then(<[_]>::first);
             let internal = certificate.is_some_and(|found| certificate_has_name(found, &options.tls.internal_names));
-            serve_stream(stream, Peer { address, internal }, application, &options, lifecycle).await;
+            let peer = Peer { address, internal, gate: Gate::default() };
+            serve_stream(stream, peer, application, &options, lifecycle).await;
         }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake timed out"),
@@ -100,14 +101,14 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
     lifecycle: Lifecycle,
 ) {
     let activity = Activity::new();
-    let peer_port = peer.address.port();
+    let (peer_port, gate) = (peer.address.port(), peer.gate.clone());
     let io = TokioIo::new(Marked::new(stream, Arc::clone(&activity)));
-    let service = ConnectionService {
+    let service = ConnectionService(Arc::new(Served {
         application,
-        peer: Arc::new(peer),
+        peer,
         activity: Arc::clone(&activity),
         lifecycle: lifecycle.clone(),
-    };
+    }));
     let stall_limit = Duration::from_millis(options.limits.body_stall_timeout_ms);
     let builder = builder(stall_limit);
     let connection = builder.serve_connection(io, service);
@@ -118,51 +119,45 @@ async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send +
     // The peer's port is as good as chance here.
     let (aging, jitter) = (options.listen.connection_age_ms > 0, u32::from(peer_port));
     let shortest = head_limit.min(idle_limit).min(stall_limit);
-    let mut looks = tokio::time::interval((shortest / 4).max(Duration::from_millis(10)));
-    // HTTP/2 can be told to go at once, without losing what is on its way; HTTP/1.1 only between requests, and with the
-    // answers' own `connection: close` it mostly goes by itself.
-    let (draining, closing) = (lifecycle.reached(Stage::Draining), lifecycle.reached(Stage::Closing));
-    tokio::pin!(draining, closing);
-    let mut drained = false;
+    let mut events = Events::new(lifecycle, (shortest / 4).max(Duration::from_millis(10)));
     let mut closed: Option<Instant> = None;
     loop {
-        tokio::select! {
+        let event = tokio::select! {
             biased;
-            ended = connection.as_mut() => {
+            ended = poll_fn(|cx| gate.through(cx, |cx| connection.as_mut().poll(cx))) => {
                 if let Err(error) = ended {
                     tracing::debug!(%error, "connection ended");
                 }
                 return;
             }
-            _ = looks.tick() => {
-                if activity.head_is_late(head_limit) {
-                    tracing::debug!("a request's head took too long: closing the connection");
-                    return;
-                }
-                if activity.is_stuck(stall_limit) {
-                    tracing::debug!("a caller does not take its answer: closing the connection");
-                    return;
-                }
-                match closed {
-                    None if activity.idle_for(idle_limit) || (aging && activity.is_old(age_limit, jitter)) => {
-                        closed = Some(Instant::now());
-                        connection.as_mut().graceful_shutdown();
-                    }
-                    // The peer was told, and does not close its side.
-                    Some(told) if told.elapsed() > CLOSE_GRACE && activity.idle_for(CLOSE_GRACE) => return,
-                    _ => {}
-                }
+            event = events.next() => event,
+        };
+        match event {
+            Event::Look if activity.head_is_late(head_limit) => {
+                tracing::debug!("a request's head took too long: closing the connection");
+                return;
             }
-            () = &mut draining, if !drained => {
-                drained = true;
-                if activity.is_multiplexed() && closed.is_none() {
+            Event::Look if activity.is_stuck(stall_limit) => {
+                tracing::debug!("a caller does not take its answer: closing the connection");
+                return;
+            }
+            Event::Look => match closed {
+                None if activity.idle_for(idle_limit) || (aging && activity.is_old(age_limit, jitter)) => {
                     closed = Some(Instant::now());
                     connection.as_mut().graceful_shutdown();
                 }
-            }
-            () = &mut closing, if closed.is_none() => {
-                closed = Some(Instant::now());
-                connection.as_mut().graceful_shutdown();
+                // The peer was told, and does not close its side.
+                Some(told) if told.elapsed() > CLOSE_GRACE && activity.idle_for(CLOSE_GRACE) => return,
+                _ => {}
+            },
+            // HTTP/2 can be told to go at once, without losing what is on its way; HTTP/1.1 only between requests, and
+            // with the answers' own `connection: close` it mostly goes by itself.
+            Event::Draining if !activity.is_multiplexed() => {}
+            Event::Draining | Event::Closing => {
+                if closed.is_none() {
+                    closed = Some(Instant::now());
+                    connection.as_mut().graceful_shutdown();
+                }
             }
         }
     }
@@ -184,9 +179,12 @@ fn builder(stall_limit: Duration) -> auto::Builder<StreamExecutor> {
 }
 
 /// The application as one connection sees it.
-struct ConnectionService<A> {
+struct ConnectionService<A>(Arc<Served<A>>);
+
+/// What all requests of a connection share.
+struct Served<A> {
     application: A,
-    peer: Arc<Peer>,
+    peer: Peer,
     activity: Arc<Activity>,
     lifecycle: Lifecycle,
 }
@@ -198,18 +196,18 @@ impl<A: Application> hyper::service::Service<Request<Incoming>> for ConnectionSe
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let multiplexed = request.version() == Version::HTTP_2;
-        let guard = self.activity.begin(multiplexed);
-        let activity = Arc::clone(&self.activity);
-        let (application, peer, lifecycle) = (self.application.clone(), Arc::clone(&self.peer), self.lifecycle.clone());
+        let guard = self.0.activity.begin(multiplexed);
+        let served = Arc::clone(&self.0);
         Box::pin(async move {
-            let mut response = application.call(&peer, request).await;
+            let mut response = served.application.call(&served.peer, request).await;
             if response.headers().contains_key(CONNECTION) {
-                activity.leaves_unread();
+                served.activity.leaves_unread();
             }
-            if !multiplexed && lifecycle.is_stopping() {
+            if !multiplexed && served.lifecycle.is_stopping() {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok(response.map(|body| Tracked::new(body, guard, StreamMark::current())))
+            let stream = if multiplexed { StreamMark::current() } else { None };
+            Ok(response.map(|body| Tracked::new(body, guard, stream)))
         })
     }
 }

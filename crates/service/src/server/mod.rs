@@ -7,6 +7,7 @@
 
 mod activity;
 mod connection;
+mod events;
 mod stream;
 mod worker;
 
@@ -14,6 +15,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use layer_wake::Gate;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -36,6 +38,9 @@ pub struct Peer {
     pub address: SocketAddr,
     /// It showed a client certificate with one of `tls.internal_names`: one of Layer's own services.
     pub internal: bool,
+    /// Between its connection and the task. On HTTP/1.1 a request's body, when read by the request's own task, may be read
+    /// with it shut: the wake for a body that has come to its end finds nothing to do.
+    pub gate: Gate,
 }
 
 /// What answers requests. One value lives on each worker, made by a [`MakeApplication`].

@@ -18,6 +18,7 @@ use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyDataStream;
 use hyper::body::Incoming;
+use layer_wake::Gate;
 use layer_wire::Rejection;
 use tokio_util::io::{ReaderStream, StreamReader};
 
@@ -128,7 +129,7 @@ impl Progress {
 type Decoder = ReaderStream<GzipDecoder<StreamReader<IoStream, Bytes>>>;
 
 enum Kind {
-    Incoming(Incoming),
+    Incoming(Gated),
     Whole(Option<Bytes>),
     Gzip(Pin<Box<Decoder>>),
 }
@@ -144,10 +145,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// What comes over a connection.
-    pub fn incoming(incoming: Incoming, limit: u64, stall: Duration) -> Self {
+    /// What comes over a connection; `gate` is the connection's, where this body's reader is the connection's own task.
+    pub fn incoming(incoming: Incoming, gate: Option<Gate>, limit: u64, stall: Duration) -> Self {
         let ended = incoming.is_end_stream();
-        Self::new(Kind::Incoming(incoming), limit, stall, ended)
+        Self::new(Kind::Incoming(Gated { incoming, gate }), limit, stall, ended)
     }
 
     /// A body that is there already.
@@ -180,6 +181,11 @@ impl Source {
         decoder.multiple_members(true);
         let kind = Kind::Gzip(Box::pin(ReaderStream::with_capacity(decoder, DECODED_PIECE_BYTES)));
         Self { kind, ..self }
+    }
+
+    /// When its request's head was there.
+    pub fn began(&self) -> Instant {
+        self.progress.began
     }
 
     /// How far it has come.
@@ -296,9 +302,38 @@ impl Body for Source {
     }
 }
 
+/// A body as it comes, without the wake that hyper sends after its last piece.
+struct Gated {
+    incoming: Incoming,
+    gate: Option<Gate>,
+}
+
+impl Body for Gated {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let this = self.get_mut();
+        let Some(gate) = &this.gate else { return Pin::new(&mut this.incoming).poll_frame(cx) };
+        let (frame, woken) = gate.shut(|| Pin::new(&mut this.incoming).poll_frame(cx));
+        if woken && !this.incoming.is_end_stream() {
+            gate.wake();
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
 /// Compressed pieces as the decoder takes them.
 enum IoStream {
-    Incoming(BodyDataStream<Incoming>),
+    Incoming(BodyDataStream<Gated>),
     Whole(Option<Bytes>),
 }
 

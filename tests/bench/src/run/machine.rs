@@ -57,6 +57,7 @@ impl Facts {
             ("kernel", format!("Linux {}", kernel.trim())),
             ("nginx", format!("{}, {} workers", nginx_version()?, options.nginx_workers)),
             ("rustc", output("rustc", &["--version"])),
+            ("router", options.router_build.clone().unwrap_or_else(|| "it is not said how it was built".to_owned())),
             (
                 "schedule",
                 format!(

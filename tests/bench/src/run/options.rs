@@ -14,6 +14,9 @@ pub struct Options {
     /// The query-router's binary, built in release mode; without it only nginx and the bare origin are measured.
     #[arg(long, value_name = "PATH")]
     pub router_bin: Option<PathBuf>,
+    /// How that binary was built, for the report (`scripts/dist` says it).
+    #[arg(long, value_name = "TEXT")]
+    pub router_build: Option<String>,
     /// Short rounds, under a minute in all: to see that things work, not to quote.
     #[arg(long)]
     pub quick: bool,
