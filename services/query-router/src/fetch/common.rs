@@ -1,0 +1,101 @@
+//! What the fetches of all workers share.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use http::StatusCode;
+use layer_service::{metrics::Metrics, shed::InFlight};
+
+use super::{
+    coalesce::{Bounds, Coalescer},
+    observe::FetchObserve,
+    place::Place,
+    read::Digits,
+    settings::FetchSettings,
+};
+use crate::{accepted::Accepted, body::Budget, settings::AuthMode};
+
+/// Namespaces whose type of ids is remembered.
+const TYPES_MAX: usize = 4096;
+/// Comparisons with the origin that run at once.
+const VERIFY_MAX: usize = 4;
+
+/// What the fetches of all workers share.
+pub struct Common {
+    /// Joins misses.
+    pub coalescer: Coalescer,
+    /// What digits mean where.
+    pub types: Types,
+    /// What is counted.
+    pub observe: FetchObserve,
+    /// The bound on what batches hold.
+    pub held: Budget,
+    /// The bound on comparisons with the origin.
+    pub verifying: InFlight,
+    /// Which key the origin lets read which namespace.
+    accepted: Accepted,
+}
+
+impl Common {
+    /// With nothing in flight. Registers the metrics of fetches.
+    pub fn new(settings: &FetchSettings, mode: AuthMode, metrics: &Metrics) -> Self {
+        let bounds = Bounds {
+            window: Duration::from_micros(settings.window_us),
+            query_ids: settings.query_ids_max,
+            place_queries: settings.namespace_queries_max,
+            queries: settings.queries_max,
+            waiting: settings.waiting_max,
+        };
+        Self {
+            coalescer: Coalescer::new(bounds),
+            types: Types::default(),
+            observe: FetchObserve::new(metrics),
+            held: Budget::new(settings.held_bytes),
+            verifying: InFlight::new(VERIFY_MAX),
+            accepted: Accepted::new(mode),
+        }
+    }
+
+    /// The origin answered a query of `place` with `status`.
+    pub fn reached(&self, place: &Place, status: StatusCode) {
+        if let Some(key) = self.accepted.of(place.authorization.as_ref(), &place.namespace) {
+            self.accepted.answered(key, status);
+        }
+    }
+
+    /// Whether the origin lately let this key read this namespace, where keys differ.
+    pub fn is_accepted(&self, place: &Place) -> bool {
+        !place.by_key
+            || self
+                .accepted
+                .of(place.authorization.as_ref(), &place.namespace)
+                .is_some_and(|key| self.accepted.is_known(key))
+    }
+}
+
+/// What digits were found to mean. Only which of the two is tried first hangs on it: a namespace may be deleted and made
+/// anew with ids of another type.
+#[derive(Default)]
+pub struct Types(Mutex<HashMap<Arc<Place>, Digits>>);
+
+impl Types {
+    /// What digits most likely mean in `place`.
+    pub fn of(&self, place: &Arc<Place>) -> Digits {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(place).copied().unwrap_or(Digits::Uint)
+    }
+
+    /// They mean this.
+    pub fn remember(&self, place: &Arc<Place>, digits: Digits) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.get(place) == Some(&digits) {
+            return;
+        }
+        if known.len() >= TYPES_MAX {
+            known.clear();
+        }
+        known.insert(Arc::clone(place), digits);
+    }
+}

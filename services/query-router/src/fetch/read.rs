@@ -1,0 +1,257 @@
+//! Reading documents: from the cache, and what it does not have from the origin.
+//!
+//! The cache may be slow, away or wrong about a key's spelling: none of that fails a read. A look-up never waits longer
+//! than the cache's own deadline, and what it did not answer is read from the origin.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use layer_cache::{Away, Body, GetOutcome, Key, LeaseToken, Lookup};
+
+use super::{
+    coalesce::{Found, Wanted},
+    failure::Failure,
+    id::{Asked, DocId},
+    origin::OriginReader,
+    place::Place,
+    row::Row,
+};
+
+/// Where the rows of an answer came from; of several the greatest is the answer's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// All from the cache.
+    Hit,
+    /// Some from the origin.
+    Miss,
+    /// Some from the origin, because the cache did not answer.
+    MissOnError,
+}
+
+impl Origin {
+    /// The value of `x-layer-cache`, and of the label `cache_result`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::MissOnError => "miss-on-error",
+        }
+    }
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Read {
+    /// What was found of each id, in their order.
+    pub found: Vec<Found>,
+    /// Where it came from.
+    pub from: Origin,
+    /// When the origin was asked, if it was.
+    pub asked_origin: Option<Instant>,
+}
+
+/// What is known of each distinct id after the look-up.
+enum Known {
+    Found(Found),
+    Unknown(Option<LeaseToken>),
+}
+
+impl OriginReader {
+    /// Reads `ids`, doubles too; `strong` leaves the cache out.
+    ///
+    /// # Errors
+    /// [`Failure`] where the origin could not be read.
+    pub async fn read(&self, place: &Arc<Place>, ids: &[Asked], strong: bool, until: Instant) -> Result<Read, Failure> {
+        let (distinct, which) = distinct(ids);
+        let (mut known, mut from) = match strong || !self.may_serve(place) {
+            true => (distinct.iter().map(|_| Known::Unknown(None)).collect(), Origin::Hit),
+            false => self.look_up(place, &distinct, until).await,
+        };
+        let missing: Vec<usize> = (0..known.len()).filter(|index| matches!(known[*index], Known::Unknown(_))).collect();
+        let mut asked_origin = None;
+        if !missing.is_empty() {
+            from = from.max(Origin::Miss);
+            asked_origin = Some(Instant::now());
+            let wanted: Vec<(&Asked, Option<LeaseToken>)> = missing
+                .iter()
+                .map(|index| match &mut known[*index] {
+                    Known::Unknown(lease) => (distinct[*index], lease.take()),
+                    Known::Found(_) => (distinct[*index], None),
+                })
+                .collect();
+            let found = self.from_origin(place, &wanted, until).await?;
+            for (index, found) in missing.iter().zip(found) {
+                known[*index] = Known::Found(found);
+            }
+        }
+        let found = which.iter().map(|index| match &known[*index] {
+            Known::Found(found) => found.clone(),
+            Known::Unknown(_) => None,
+        });
+        Ok(Read { found: found.collect(), from, asked_origin })
+    }
+
+    /// Whether this caller may get what Layer itself holds.
+    fn may_serve(&self, place: &Place) -> bool {
+        place.scope.is_some() && self.shared.fetch.is_accepted(place)
+    }
+
+    async fn look_up(&self, place: &Place, ids: &[&Asked], until: Instant) -> (Vec<Known>, Origin) {
+        let unknown = || ids.iter().map(|_| Known::Unknown(None)).collect();
+        let Some(scope) = &place.scope else { return (unknown(), Origin::Hit) };
+        let keys: Vec<Key> = ids.iter().map(|id| id.key()).collect();
+        let gotten = self.cache.get(scope, &keys, Some(until)).await;
+        let from = match gotten.outcome {
+            GetOutcome::Answered | GetOutcome::Away(Away::Disabled) => Origin::Hit,
+            GetOutcome::Away(_) => Origin::MissOnError,
+        };
+        if gotten.lookups.len() != ids.len() {
+            return (unknown(), Origin::MissOnError);
+        }
+        let known = ids.iter().zip(gotten.lookups).map(|(asked, lookup)| match lookup {
+            Lookup::Hit(body) => answers(asked, body).map_or(Known::Unknown(None), Known::Found),
+            Lookup::Miss(lease) => Known::Unknown(lease),
+        });
+        (known.collect(), from)
+    }
+
+    /// Reads from the origin. Digits are first taken for what the namespace's ids most likely are; the origin refuses a
+    /// filter of the wrong type, and then they are taken for the other.
+    async fn from_origin(
+        &self,
+        place: &Arc<Place>,
+        wanted: &[(&Asked, Option<LeaseToken>)],
+        until: Instant,
+    ) -> Result<Vec<Found>, Failure> {
+        let (guess, sure) = self.guess(place, wanted);
+        let first = self.read_as(place, wanted, guess, until).await;
+        if sure {
+            return first;
+        }
+        let failure = match first {
+            Ok(found) => {
+                self.shared.fetch.types.remember(place, guess);
+                return Ok(found);
+            }
+            Err(failure) if failure.is_bad_request() => failure,
+            Err(failure) => return Err(failure),
+        };
+        let found = self.read_as(place, wanted, guess.other(), until).await.map_err(|_| failure)?;
+        self.shared.fetch.types.remember(place, guess.other());
+        Ok(found)
+    }
+
+    /// What digits mean here, and whether there is nothing to try beside it: no digits, or other ids that say it.
+    fn guess(&self, place: &Arc<Place>, wanted: &[(&Asked, Option<LeaseToken>)]) -> (Digits, bool) {
+        let mut digits = false;
+        for (asked, _) in wanted {
+            match asked {
+                Asked::Exactly(DocId::Uint(_)) => return (Digits::Uint, true),
+                Asked::Exactly(DocId::Text(_)) => return (Digits::Text, true),
+                Asked::Digits(_) => digits = true,
+            }
+        }
+        (self.shared.fetch.types.of(place), !digits)
+    }
+
+    async fn read_as(
+        &self,
+        place: &Arc<Place>,
+        wanted: &[(&Asked, Option<LeaseToken>)],
+        digits: Digits,
+        until: Instant,
+    ) -> Result<Vec<Found>, Failure> {
+        let each = wanted.iter().map(|(asked, lease)| Wanted { id: digits.id(asked), lease: lease.clone() });
+        self.shared.fetch.coalescer.read(self, place, each.collect(), until.into()).await
+    }
+}
+
+/// What a string of digits means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Digits {
+    /// An integer.
+    Uint,
+    /// A string.
+    Text,
+}
+
+impl Digits {
+    fn other(self) -> Self {
+        match self {
+            Self::Uint => Self::Text,
+            Self::Text => Self::Uint,
+        }
+    }
+
+    fn id(self, asked: &Asked) -> DocId {
+        match (self, asked) {
+            (_, Asked::Exactly(id)) => id.clone(),
+            (Self::Uint, Asked::Digits(number)) => DocId::Uint(*number),
+            (Self::Text, Asked::Digits(number)) => DocId::Text(number.to_string().into()),
+        }
+    }
+}
+
+/// What a cached value says of that very id; nothing where it is of another that shares the key.
+fn answers(asked: &Asked, body: Body) -> Option<Found> {
+    if body.is_absent() {
+        return asked.candidates().any(|id| body.data == id.json()).then_some(None);
+    }
+    let row = Row::of_cache(body)?;
+    asked.candidates().any(|id| row.answers(&id)).then_some(Some(row))
+}
+
+/// The distinct ids, and for each of `ids` which of them it is.
+fn distinct(ids: &[Asked]) -> (Vec<&Asked>, Vec<usize>) {
+    if let [one] = ids {
+        return (vec![one], vec![0]);
+    }
+    let mut places = HashMap::with_capacity(ids.len());
+    let mut distinct = Vec::with_capacity(ids.len());
+    let which = ids.iter().map(|id| {
+        *places.entry(id).or_insert_with(|| {
+            distinct.push(id);
+            distinct.len() - 1
+        })
+    });
+    let which = which.collect();
+    (distinct, which)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uint(number: u64) -> Asked {
+        Asked::Exactly(DocId::Uint(number))
+    }
+
+    fn text(text: &str) -> Asked {
+        Asked::Exactly(DocId::Text(text.into()))
+    }
+
+    #[test]
+    fn a_cached_value_answers_for_its_own_id_only() {
+        let row = || Body::document(r#"{"id":1,"attributes":{}}"#);
+        assert!(matches!(answers(&uint(1), row()), Some(Some(_))));
+        assert!(matches!(answers(&Asked::Digits(1), row()), Some(Some(_))));
+        assert_eq!(answers(&text("1"), row()), None);
+        assert_eq!(answers(&text("1"), Body::absent("\"1\"")), Some(None));
+        assert_eq!(answers(&Asked::Digits(1), Body::absent("\"1\"")), Some(None));
+        assert_eq!(answers(&uint(1), Body::absent("\"1\"")), None);
+    }
+
+    #[test]
+    fn garbage_answers_for_nothing() {
+        for data in ["", "{}", r#"{"id":1"#, "\0\0\0\0", r#"{"id":1,"attributes":{"#] {
+            assert_eq!(answers(&uint(1), Body::document(data)), None, "{data}");
+        }
+    }
+
+    #[test]
+    fn doubles_are_read_once_and_answered_as_asked() {
+        let ids = [uint(1), text("a"), uint(1), text("1"), text("a")];
+        let (distinct, which) = distinct(&ids);
+        assert_eq!(distinct, [&uint(1), &text("a"), &text("1")]);
+        assert_eq!(which, [0, 1, 0, 2, 1]);
+    }
+}
