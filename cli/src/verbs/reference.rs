@@ -22,6 +22,6 @@ or the origin could not be reached) or `timeout`. Process metrics (`process_*`) 
 pub fn reference(page: ReferencePage) -> String {
     match page {
         ReferencePage::Configuration => format!("{CONFIGURATION}{}", settings::<RouterSettings>("query-router")),
-        ReferencePage::Metrics => format!("{METRICS}{}", inventory("query-router", query_router::METRICS)),
+        ReferencePage::Metrics => format!("{METRICS}{}", inventory("query-router", &query_router::metrics())),
     }
 }

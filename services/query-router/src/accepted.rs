@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderMap, StatusCode, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, StatusCode, header::AUTHORIZATION};
 
 use crate::{refusal::Refusal, settings::AuthMode};
 
@@ -43,6 +43,12 @@ impl Accepted {
         Some(Bearer([self.keys[0].hash_one(bearer), self.keys[1].hash_one(bearer)]))
     }
 
+    /// A bearer together with the namespace that it reads.
+    pub fn of(&self, authorization: Option<&HeaderValue>, namespace: &str) -> Option<Bearer> {
+        let pair = (authorization.filter(|_| self.active)?.as_bytes(), namespace);
+        Some(Bearer([self.keys[0].hash_one(pair), self.keys[1].hash_one(pair)]))
+    }
+
     /// The origin answered a call of `bearer` with `status`.
     pub fn answered(&self, bearer: Bearer, status: StatusCode) {
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
@@ -64,18 +70,18 @@ impl Accepted {
             return Ok(());
         }
         let bearer = self.remember(headers).ok_or(Refusal::Unauthorized("it is missing"))?;
+        if self.is_known(bearer) { Ok(()) } else { Err(Refusal::Forbidden) }
+    }
+
+    /// Whether the origin has accepted `bearer` lately.
+    pub fn is_known(&self, bearer: Bearer) -> bool {
         let since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
-        match since.get(&bearer) {
-            Some(at) if at.elapsed() < HOLDS => Ok(()),
-            _ => Err(Refusal::Forbidden),
-        }
+        since.get(&bearer).is_some_and(|at| at.elapsed() < HOLDS)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn shown(key: &'static str) -> HeaderMap {

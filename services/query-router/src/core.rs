@@ -1,7 +1,7 @@
 //! The core that HTTP and gRPC share: from a request of Turbopuffer's wire to its answer.
 
 use std::{
-    pin::pin,
+    pin::{Pin, pin},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,9 +9,11 @@ use std::{
 use http::{
     HeaderMap, Method, Request, Response, Version,
     header::{ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT},
+    request::Parts,
 };
 use http_body_util::{BodyExt, Limited};
 use layer_cache::Cache;
+use layer_object_store::ObjectStore;
 use layer_origin::{Client, OriginBody};
 use layer_service::{
     deadline::{REQUEST_TIMEOUT_MS, deadline, remaining_ms},
@@ -28,15 +30,18 @@ use crate::{
     accepted::{Accepted, Bearer},
     answer,
     auth::Auth,
+    blobs::{self, BlobBody},
     body::{Budget, Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source, Watched},
     clock,
     coherence::{Coherence, Gate},
+    fetch::{self, Carried, JsonBatch},
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
     refusal::Refusal,
     request::{Encoding, encoding, with_path},
     reserved,
     route::{Route, region_prefix},
+    scale::Scale,
     settings::RouterSettings,
     wait::{in_time, within},
 };
@@ -51,6 +56,12 @@ pub struct Shared {
     pub accepted: Accepted,
     /// What is counted.
     pub observe: Arc<Observe>,
+    /// What blobs share.
+    pub blobs: blobs::Common,
+    /// What fetches share.
+    pub fetch: fetch::Common,
+    /// Demand for the document cache.
+    pub scale: Scale,
     /// What writes share towards the document cache.
     pub coherence: Coherence,
     /// Everything that is counted, as a page.
@@ -76,6 +87,8 @@ pub struct Core {
     /// This worker's handle to the document cache. Every write holds by it, whatever the mode of `auth`.
     pub(crate) cache: Cache,
     pub(crate) client: Client<RequestBody>,
+    /// The object store, where one is configured, over this worker's connections.
+    pub(crate) store: Option<ObjectStore>,
 }
 
 /// What is known of a call before its body is read.
@@ -98,7 +111,8 @@ pub(crate) struct Asked {
 impl Core {
     /// The core of one worker; call it inside that worker's runtime.
     pub fn new(shared: Arc<Shared>, origin: Arc<layer_origin::Options>, cache: Cache) -> Self {
-        Self { shared, cache, client: Client::new(origin) }
+        let store = shared.blobs.store.as_ref().map(ObjectStore::reconnected);
+        Self { shared, cache, client: Client::new(origin), store }
     }
 
     /// A caller's body under this router's limits.
@@ -218,6 +232,10 @@ impl Core {
             Route::Schema(_) | Route::Recall(_) | Route::Metadata(_) => {
                 Box::pin(self.edited(route, call, request)).await
             }
+            Route::Document(namespace, id) => Box::pin(self.fetch_one(namespace, id, call, request)).await,
+            Route::PutBlob(namespace) => Box::pin(self.put_blob(namespace, call, request)).await,
+            Route::Blob(namespace, hash) => Box::pin(self.get_blob(namespace, hash, call, request)).await,
+            Route::Documents(namespace) => Box::pin(self.fetch_many(namespace, call, request)).await,
             _ => {
                 let progress = request.body().progress();
                 let request = request.map(RequestBody::Direct);
@@ -303,6 +321,23 @@ impl Core {
 
     /// A change of a schema, read whole: reserved names are refused.
     async fn checked_schema(&self, internal: bool, request: Request<Source>) -> Result<Request<Source>, Refusal> {
+        let (head, body) = self.read_whole(request, answer::SCHEMA_BYTES_MAX).await?;
+        reserved::check_schema(&body, internal)?;
+        let limit = self.shared.settings.limits.body_bytes;
+        Ok(Request::from_parts(head, Source::whole(body, limit, self.stall_limit())))
+    }
+
+    /// A body of at most `bytes_max`, read whole within the call's deadline.
+    pub(crate) async fn whole_body(
+        &self,
+        call: &Call<'_>,
+        request: Request<Source>,
+        bytes_max: usize,
+    ) -> Result<(Parts, bytes::Bytes), Refusal> {
+        within(call.deadline, self.read_whole(request, bytes_max)).await?
+    }
+
+    async fn read_whole(&self, request: Request<Source>, bytes_max: usize) -> Result<(Parts, bytes::Bytes), Refusal> {
         let (mut head, mut source) = request.into_parts();
         if let Encoding::Gzip = encoding(&head.headers)? {
             head.headers.remove(CONTENT_ENCODING);
@@ -310,12 +345,10 @@ impl Core {
         }
         head.headers.remove(CONTENT_LENGTH);
         let progress = source.progress();
-        let too_large = Refusal::TooLarge { limit: answer::SCHEMA_BYTES_MAX as u64 };
-        let read = Limited::new(source, answer::SCHEMA_BYTES_MAX).collect().await;
+        let too_large = Refusal::TooLarge { limit: bytes_max as u64 };
+        let read = Limited::new(source, bytes_max).collect().await;
         let body = read.map_err(|_| progress.fault().map_or(too_large, Refusal::from))?.to_bytes();
-        reserved::check_schema(&body, internal)?;
-        let limit = self.shared.settings.limits.body_bytes;
-        Ok(Request::from_parts(head, Source::whole(body, limit, self.stall_limit())))
+        Ok((head, body))
     }
 
     /// Relays a call whose answer Layer must read: it may come uncompressed only.
@@ -427,16 +460,37 @@ struct Answer {
 pub enum Relayable {
     /// The origin's, as it streams.
     Origin(Watched),
-    /// The origin's, with Layer's changes.
+    /// The origin's with Layer's changes, or Layer's own.
     Whole(bytes::Bytes),
+    /// A blob, as it comes.
+    Blob(Box<BlobBody>),
+    /// Documents, as they come.
+    Batch(Box<JsonBatch>),
+    /// Documents for the gRPC front, which takes them out of the answer's extensions.
+    Carried(Carried),
 }
 
 impl Answer {
     fn finish(self, measured: Measured) -> Response<ResponseBody> {
-        let Self { relayed, permit } = self;
+        let Self { mut relayed, permit } = self;
+        if let Relayable::Carried(carried) = relayed.body() {
+            let carried = carried.clone();
+            carried.hold((permit, measured));
+            relayed.extensions_mut().insert(carried);
+            return relayed.map(|_| ResponseBody::whole(bytes::Bytes::new()));
+        }
         relayed.map(|body| match body {
             Relayable::Origin(body) => ResponseBody::Relayed(Box::new(Relayed::new(body, (permit, measured)))),
             Relayable::Whole(bytes) => ResponseBody::whole(bytes),
+            Relayable::Blob(mut blob) => {
+                blob.hold((permit, measured));
+                ResponseBody::Streamed(Pin::from(blob))
+            }
+            Relayable::Batch(mut batch) => {
+                batch.hold((permit, measured));
+                ResponseBody::Streamed(Box::pin(batch.stream()))
+            }
+            Relayable::Carried(_) => ResponseBody::whole(bytes::Bytes::new()),
         })
     }
 }

@@ -7,6 +7,7 @@
 mod accepted;
 mod answer;
 mod auth;
+mod blobs;
 mod body;
 mod clock;
 mod coherence;
@@ -22,10 +23,16 @@ mod refusal;
 mod request;
 mod reserved;
 mod route;
+mod scale;
 mod settings;
 mod wait;
 
+pub use blobs::BlobSettings;
 pub use fetch::FetchSettings;
-pub use observe::METRICS;
 pub use program::{QueryRouter, StartError};
 pub use settings::{AuthMode, AuthSettings, OriginProtocol, OriginSettings, RouterSettings, WriteSettings};
+
+/// Every metric of the router, for the inventory.
+pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
+    [observe::METRICS, fetch::METRICS, coherence::METRICS, scale::METRICS, blobs::METRICS, layer_cache::METRICS, layer_object_store::METRICS].concat()
+}

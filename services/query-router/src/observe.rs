@@ -230,6 +230,12 @@ impl Observe {
         }
     }
 
+    /// A call to the origin that is no caller's own, counted as in flight until this is dropped.
+    pub fn at_origin(&self) -> AtOrigin {
+        self.in_flight.inc();
+        AtOrigin(self.in_flight.clone())
+    }
+
     fn record(&self, call: &Measured) {
         let now = Instant::now();
         let total = now.saturating_duration_since(call.started);
@@ -255,6 +261,15 @@ impl Observe {
 fn observe(series: &[Histogram; 3], times: [f64; 3]) {
     for (series, time) in series.iter().zip(times) {
         series.observe(time);
+    }
+}
+
+/// A call to the origin in flight.
+pub struct AtOrigin(IntGauge);
+
+impl Drop for AtOrigin {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 
@@ -315,6 +330,18 @@ impl Measured {
         self.code = code.as_u16();
         self.status = if code == http::StatusCode::GATEWAY_TIMEOUT { Status::Timeout } else { Status::LayerError };
         self.count("layer");
+    }
+
+    /// Layer answers itself, well.
+    pub fn served(&mut self, code: http::StatusCode) {
+        (self.code, self.status) = (code.as_u16(), Status::Ok);
+        self.count("layer");
+    }
+
+    /// The origin's answer is relayed that others waited for too.
+    pub fn told(&mut self, code: http::StatusCode) {
+        (self.code, self.status) = (code.as_u16(), Status::TpufError);
+        self.count("origin");
     }
 
     /// The answer's head was relayed, but not its body to the end.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::Empty;
 use layer_cache::CacheService;
+use layer_object_store::ObjectStore;
 use layer_origin::Client;
 use layer_service::{
     admin,
@@ -21,8 +22,18 @@ use layer_service::{
 use tonic::service::Routes;
 
 use crate::{
-    accepted::Accepted, auth::Auth, body::Budget, coherence::Coherence, core::Shared, front::MakeFront,
-    headers::SERVED_BY, observe::Observe, settings::RouterSettings,
+    accepted::Accepted,
+    auth::Auth,
+    blobs,
+    body::Budget,
+    coherence::Coherence,
+    core::Shared,
+    fetch,
+    front::MakeFront,
+    headers::SERVED_BY,
+    observe::Observe,
+    scale::{self, Scale},
+    settings::RouterSettings,
 };
 
 /// How long the origin has to say who it is before the router starts without knowing.
@@ -32,7 +43,7 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const CACHE_STOP: Duration = Duration::from_secs(2);
 
 /// Names that grpc.health.v1 knows beside the empty one.
-const SERVICES: &[&str] = &["layer.router.v1.QueryRouterService"];
+const SERVICES: &[&str] = &["layer.router.v1.QueryRouterService", scale::SERVICE];
 
 /// The query-router.
 pub struct QueryRouter;
@@ -84,7 +95,8 @@ impl Program for QueryRouter {
             "query-router listens"
         );
         tokio::spawn(admin::serve(admin, health.clone(), metrics.clone(), lifecycle.clone()));
-        let common = common(&health).await?;
+        let scale = Scale::new(&metrics);
+        let common = common(&health).await?.add_service(scale::service(scale.demand(), lifecycle.clone()));
         let options = Options {
             listen: settings.listen.clone(),
             limits: settings.limits.clone(),
@@ -92,13 +104,17 @@ impl Program for QueryRouter {
             acceptor,
         };
         let drain = settings.drain.clone();
+        let store = ObjectStore::open(&settings.object_store, &metrics).await?;
         let cache = Arc::new(CacheService::start(&settings.cache, &metrics)?);
         let shared = Arc::new(Shared {
             flights: InFlight::new(settings.limits.requests_max),
             messages: InFlight::new(settings.limits.requests_max),
             observe: Observe::new(&metrics),
             coherence: Coherence::new(&metrics, settings.limits.requests_max),
+            scale,
             accepted: Accepted::new(settings.auth.mode),
+            blobs: blobs::Common::new(&settings.blobs, store, &metrics),
+            fetch: fetch::Common::new(&settings.fetch, settings.auth.mode, &metrics),
             read_ahead: Budget::new(settings.write.read_ahead_total_bytes),
             settings,
             auth,

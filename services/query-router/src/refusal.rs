@@ -58,6 +58,9 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// Too much waits to be read from the origin.
+    #[error("too many documents are being read from the origin: {0}; try again shortly")]
+    Crowded(String),
     /// Every connection to the origin is in use.
     #[error("{0}; try again shortly")]
     Saturated(String),
@@ -76,6 +79,21 @@ pub enum Refusal {
     /// The document cache could not be told of a write, and writes are not sent without.
     #[error("doc-cache: {0}")]
     CacheAway(String),
+    /// The object store is away.
+    #[error("{0}; try again shortly")]
+    StoreAway(String),
+    /// What the call needs is not configured.
+    #[error("{0}")]
+    NoStore(&'static str),
+    /// No such blob.
+    #[error("the namespace has no blob with this hash")]
+    NoBlob,
+    /// A blob over the limit.
+    #[error("the blob is larger than {limit} bytes (blobs.bytes_max)")]
+    BlobTooLarge {
+        /// The limit in bytes.
+        limit: u64,
+    },
     /// The process is stopping.
     #[error("this router is stopping")]
     Draining,
@@ -93,12 +111,16 @@ impl Refusal {
             Self::NotFound { .. } => (StatusCode::NOT_FOUND, "not_found"),
             Self::Stalled { .. } => (StatusCode::REQUEST_TIMEOUT, "request_timeout"),
             Self::BrokenOff(_) => (StatusCode::BAD_REQUEST, "bad_request"),
-            Self::Overloaded { .. } => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
+            Self::Overloaded { .. } | Self::Crowded(_) => (StatusCode::TOO_MANY_REQUESTS, "overloaded"),
             Self::Saturated(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
             Self::Upstream(_) => (StatusCode::BAD_GATEWAY, "upstream_error"),
             Self::Unsent(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
             Self::CacheAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "doc_cache_unavailable"),
             Self::Timeout | Self::Expired => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout"),
+            Self::StoreAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "object_store_unavailable"),
+            Self::NoStore(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
+            Self::NoBlob => (StatusCode::NOT_FOUND, "not_found"),
+            Self::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "gateway_draining"),
         }
     }
@@ -113,7 +135,12 @@ impl Refusal {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         served_by_layer(headers);
         match self {
-            Self::Overloaded { .. } | Self::Saturated(_) | Self::Unsent(_) | Self::CacheAway(_) => {
+            Self::Overloaded { .. }
+            | Self::Crowded(_)
+            | Self::Saturated(_)
+            | Self::Unsent(_)
+            | Self::CacheAway(_)
+            | Self::StoreAway(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Draining => {

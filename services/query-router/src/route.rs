@@ -35,6 +35,14 @@ pub enum Route<'a> {
     Recall(&'a str),
     /// GET /v1/namespaces/{ns}/operations/{token}
     Operation(&'a str),
+    /// GET /v2/namespaces/{ns}/documents/{id}
+    Document(&'a str, &'a str),
+    /// POST /v2/namespaces/{ns}/documents
+    Documents(&'a str),
+    /// PUT /v1/namespaces/{ns}/blobs
+    PutBlob(&'a str),
+    /// GET and HEAD /v1/namespaces/{ns}/blobs/{sha256}
+    Blob(&'a str, &'a str),
     /// Any other GET or HEAD below /v1 or /v2: the origin knows what it is
     OtherRead,
     /// Nothing that Layer serves
@@ -104,6 +112,12 @@ impl<'a> Route<'a> {
             ("GET" | "HEAD", _, "metadata") | ("PATCH", 1, "metadata") => Self::Metadata(namespace),
             ("GET", 1, "hint_cache_warm") => Self::WarmHint(namespace),
             ("POST", 1, "_debug/recall") => Self::Recall(namespace),
+            ("POST", 2, "documents") => Self::Documents(namespace),
+            ("GET" | "HEAD", 2, action) if document(action).is_some() => {
+                document(action).map_or(Self::Unknown, |id| Self::Document(namespace, id))
+            }
+            ("PUT", 1, "blobs") => Self::PutBlob(namespace),
+            ("GET" | "HEAD", 1, action) if action.starts_with("blobs/") => Self::Blob(namespace, &action[6..]),
             ("GET", 1, action) if action.starts_with("operations/") => Self::Operation(namespace),
             _ => Self::Unknown,
         }
@@ -125,6 +139,10 @@ impl<'a> Route<'a> {
             Self::WarmHint(_) => "hint_cache_warm",
             Self::Recall(_) => "recall",
             Self::Operation(_) => "operation",
+            Self::Document(..) => "fetch",
+            Self::Documents(_) => "batch_fetch",
+            Self::PutBlob(_) => "put_blob",
+            Self::Blob(..) => "get_blob",
             Self::OtherRead => "other_read",
             Self::Unknown => "unknown",
         }
@@ -142,10 +160,19 @@ impl<'a> Route<'a> {
             | Self::Metadata(name)
             | Self::WarmHint(name)
             | Self::Recall(name)
-            | Self::Operation(name) => Some(name),
+            | Self::Operation(name)
+            | Self::Document(name, _)
+            | Self::Documents(name)
+            | Self::PutBlob(name)
+            | Self::Blob(name, _) => Some(name),
             _ => None,
         }
     }
+}
+
+/// The id, still percent-encoded, in what follows a namespace. A slash in an id must be encoded.
+fn document(action: &str) -> Option<&str> {
+    action.strip_prefix("documents/").filter(|id| !id.is_empty() && !id.contains('/'))
 }
 
 #[cfg(test)]
@@ -170,6 +197,15 @@ mod tests {
             ("GET", "/v1/namespaces/a/hint_cache_warm", Route::WarmHint("a")),
             ("POST", "/v1/namespaces/a/_debug/recall", Route::Recall("a")),
             ("GET", "/v1/namespaces/a/operations/t", Route::Operation("a")),
+            ("GET", "/v2/namespaces/a/documents/1", Route::Document("a", "1")),
+            ("HEAD", "/v2/namespaces/a/documents/%2e%2E%2f", Route::Document("a", "%2e%2E%2f")),
+            ("POST", "/v2/namespaces/a/documents", Route::Documents("a")),
+            ("PUT", "/v1/namespaces/a/blobs", Route::PutBlob("a")),
+            ("GET", "/v1/namespaces/a/blobs/00ff", Route::Blob("a", "00ff")),
+            ("HEAD", "/v1/namespaces/a/blobs/", Route::Blob("a", "")),
+            ("GET", "/v1/namespaces/a/blobs", Route::OtherRead),
+            ("GET", "/v2/namespaces/a/documents", Route::OtherRead),
+            ("GET", "/v1/namespaces/a/documents/1", Route::OtherRead),
             ("GET", "/v1/namespaces/a", Route::OtherRead),
             ("HEAD", "/v1/namespaces/a", Route::OtherRead),
             ("GET", "/v2/new/route", Route::OtherRead),
@@ -204,6 +240,10 @@ mod tests {
             ("POST", "/v2/namespaces/%2E%2e/query"),
             ("POST", "/v2/namespaces/a%2Fquery"),
             ("DELETE", "/v2/namespaces/a%5cb"),
+            ("POST", "/v2/namespaces/a/documents/1"),
+            ("PUT", "/v2/namespaces/a/documents"),
+            ("PUT", "/v1/namespaces/a/blobs/00ff"),
+            ("DELETE", "/v1/namespaces/a/blobs/00ff"),
             ("GET", "/"),
         ] {
             assert_eq!(Route::of(&method.parse().unwrap(), path), Route::Unknown, "{method} {path}");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use layer_cache::CacheSettings;
+use layer_object_store::ObjectStoreSettings;
 use layer_origin::{Protocol, Target};
 use layer_service::config::{
     AdminSettings, ConfigError, DrainSettings, LimitSettings, ListenSettings, LogSettings, Secret, Settings,
@@ -11,7 +12,7 @@ use layer_service::config::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::fetch::FetchSettings;
+use crate::{blobs::BlobSettings, fetch::FetchSettings};
 
 /// Every setting of the query-router.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +32,10 @@ pub struct RouterSettings {
     pub cache: CacheSettings,
     /// Fetches of documents by id.
     pub fetch: FetchSettings,
+    /// Blobs.
+    pub blobs: BlobSettings,
+    /// Where blobs are kept.
+    pub object_store: ObjectStoreSettings,
     /// Bounds.
     pub limits: LimitSettings,
     /// Stopping.
@@ -172,6 +177,8 @@ impl Settings for RouterSettings {
     fn validate(&self) -> Result<(), ConfigError> {
         self.listen.validate()?;
         self.limits.validate()?;
+        self.blobs.validate(self.limits.body_bytes)?;
+        self.object_store.validate()?;
         self.tls.validate()?;
         self.telemetry.validate()?;
         self.origin.validate()?;

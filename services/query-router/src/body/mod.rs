@@ -10,8 +10,8 @@ mod rewriting;
 mod source;
 mod stall;
 
-pub use budget::Budget;
-pub use relayed::{Relayed, Watched};
+pub use budget::{Budget, Share};
+pub use relayed::{Held, Relayed, Watched};
 pub use rewriting::{Rewriter, Rewriting, Rewritten};
 pub use source::{Fault, Progress, Source};
 
@@ -21,6 +21,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::Stream;
 use http_body::{Body, Frame, SizeHint};
 
 /// An error of a body, as hyper and tonic take it.
@@ -68,6 +69,8 @@ pub enum ResponseBody {
     Whole(Option<Bytes>),
     /// Of a gRPC call.
     Grpc(tonic::body::Body),
+    /// Layer's own, as it comes.
+    Streamed(Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>),
 }
 
 impl ResponseBody {
@@ -86,6 +89,7 @@ impl Body for ResponseBody {
             Self::Relayed(body) => Pin::new(body.as_mut()).poll_frame(cx),
             Self::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Self::Grpc(body) => Pin::new(body).poll_frame(cx).map_err(Into::into),
+            Self::Streamed(pieces) => pieces.as_mut().poll_next(cx).map_ok(Frame::data),
         }
     }
 
@@ -94,6 +98,7 @@ impl Body for ResponseBody {
             Self::Relayed(body) => body.is_end_stream(),
             Self::Whole(bytes) => bytes.is_none(),
             Self::Grpc(body) => body.is_end_stream(),
+            Self::Streamed(_) => false,
         }
     }
 
@@ -102,6 +107,7 @@ impl Body for ResponseBody {
             Self::Relayed(body) => body.size_hint(),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Self::Grpc(body) => body.size_hint(),
+            Self::Streamed(_) => SizeHint::default(),
         }
     }
 }

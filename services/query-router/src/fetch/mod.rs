@@ -1,5 +1,33 @@
-//! Documents by id.
+//! Documents by id: from the cache, and what it does not have from the origin.
+//!
+//! A fetch begins with a look-up in the cache, which gives hits, and leases for misses. Misses join into queries of the
+//! origin ([`coalesce`]); what those answer goes to the callers at once and into the cache in the background, under the
+//! leases. With the cache away a fetch is a query of the origin and nothing more.
+//!
+//! What must always hold: a fetch that begins after a write was acknowledged never answers an older row. The cache's own
+//! protocol keeps that for hits; for misses it follows from the coalescer's one rule. Rows are read strongly, whole, and
+//! kept as the origin wrote them; what one caller's key may not read never reaches it.
 
+mod batch;
+mod coalesce;
+mod common;
+mod failure;
+mod id;
+mod observe;
+mod origin;
+mod place;
+mod read;
+mod request;
+mod row;
+mod serve;
 mod settings;
+mod verify;
 
+pub use batch::{Batch, Carried, JsonBatch, Window};
+pub use common::Common;
+pub use failure::Failure;
+pub use id::{Asked, DocId};
+pub use observe::{METRICS, Operation};
+pub use request::{Fetch, IDS_MAX, Include, NAMES_MAX};
+pub use serve::{Typed, absent};
 pub use settings::FetchSettings;

@@ -12,7 +12,7 @@ use crate::refusal::Refusal;
 /// Most documents that one call asks for.
 pub const IDS_MAX: usize = 10_000;
 /// Most attributes that one call names: the origin has no more in a namespace.
-const NAMES_MAX: usize = 1024;
+pub const NAMES_MAX: usize = 1024;
 /// The longest body of a fetch, in bytes: 10,000 ids of 64 bytes with every byte escaped are 4 MB.
 pub const BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
 

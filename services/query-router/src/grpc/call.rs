@@ -10,9 +10,13 @@ use tonic::{Extensions, Response, Status};
 
 use super::WireCall;
 use super::decode::Unreadable;
-use super::encode::{Encoded, WireRequest};
+use super::encode::{Encoded, EncodedFetch, WireRequest};
 use super::errors;
-use crate::{headers::served_by_layer, refusal::Refusal};
+use crate::{
+    fetch::{Batch, Carried, Failure, absent},
+    headers::served_by_layer,
+    refusal::Refusal,
+};
 
 /// The longest time that the core takes; a longer one is as good as this.
 const TIMEOUT_MAX: Duration = Duration::from_millis(86_400_000);
@@ -44,7 +48,15 @@ impl Caller {
     pub(super) async fn send<C: WireCall>(self, core: &C, encoded: Encoded) -> Result<Answer, Status> {
         let wire = encoded.map_err(errors::invalid)?;
         let (parts, body) = core.call(self.into_http(wire)?).await.into_parts();
-        Ok(Answer { status: parts.status, headers: parts.headers, body })
+        let carried = parts.extensions.get().cloned();
+        Ok(Answer { status: parts.status, headers: parts.headers, body, carried })
+    }
+
+    /// The same for a fetch, which goes along in typed form.
+    pub(super) async fn fetch<C: WireCall>(mut self, core: &C, encoded: EncodedFetch) -> Result<Answer, Status> {
+        let (wire, typed) = encoded.map_err(errors::invalid)?;
+        self.extensions.insert(typed);
+        self.send(core, Ok(wire)).await
     }
 
     fn into_http(self, wire: WireRequest) -> Result<Request<Bytes>, Status> {
@@ -88,20 +100,58 @@ fn timeout_ms(value: &HeaderValue) -> Result<u64, Status> {
 fn timed_out() -> Status {
     let (status, code) = Refusal::Timeout.code();
     let body = serde_json::json!({"error": code, "message": "the deadline was over when the call came"}).to_string();
+    layers_own(status, body.as_bytes(), MetadataMap::new())
+}
+
+/// What the core says of a document that is not there.
+pub(super) fn not_found(namespace: &str, metadata: MetadataMap) -> Status {
+    layers_own(StatusCode::NOT_FOUND, &absent(namespace), metadata)
+}
+
+/// What the core says of documents that could not be read.
+pub(super) fn failed(failure: Failure) -> Status {
+    match failure.into_answer() {
+        Ok(told) => errors::from_answer(told.status(), told.headers(), told.body(), MetadataMap::new()),
+        Err(refusal) => {
+            let (status, code) = refusal.code();
+            let body = serde_json::json!({"error": code, "message": refusal.to_string()}).to_string();
+            layers_own(status, body.as_bytes(), MetadataMap::new())
+        }
+    }
+}
+
+fn layers_own(status: StatusCode, body: &[u8], metadata: MetadataMap) -> Status {
     let mut headers = HeaderMap::new();
     served_by_layer(&mut headers);
-    errors::from_answer(status, &headers, body.as_bytes(), MetadataMap::new())
+    errors::from_answer(status, &headers, body, metadata)
 }
 
 /// What the core answered.
-#[derive(Debug)]
 pub(super) struct Answer {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    carried: Option<Carried>,
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Answer").field("status", &self.status).finish_non_exhaustive()
+    }
 }
 
 impl Answer {
+    /// The documents that were fetched, and what callers learn beside them.
+    pub(super) fn batch(self) -> Result<(MetadataMap, Batch), Status> {
+        let metadata = answer_metadata(&self.headers);
+        if !self.status.is_success() {
+            return Err(errors::from_answer(self.status, &self.headers, &self.body, metadata));
+        }
+        let batch = self.carried.and_then(|carried| carried.take());
+        let batch = batch.ok_or_else(|| errors::unreadable(&Unreadable { field: "documents" }))?;
+        Ok((metadata, batch))
+    }
+
     /// The typed answer, if the core's is a success.
     pub(super) fn read<T>(self, read: impl FnOnce(&[u8]) -> Result<T, Unreadable>) -> Result<Response<T>, Status> {
         let metadata = answer_metadata(&self.headers);

@@ -10,6 +10,7 @@ mod call;
 mod decode;
 mod encode;
 mod errors;
+mod pieces;
 mod service;
 
 #[cfg(test)]

@@ -2,18 +2,19 @@
 
 use layer_proto::router::v1::query_router_service_server::QueryRouterService;
 use layer_proto::router::v1::{
-    DeleteNamespaceRequest, DeleteNamespaceResponse, ExplainRequest, ExplainResponse, GetMetadataRequest,
-    GetMetadataResponse, GetSchemaRequest, GetSchemaResponse, ListNamespacesRequest, ListNamespacesResponse,
-    MultiQueryRequest, MultiQueryResponse, QueryRequest, QueryResponse, RecallRequest, RecallResponse,
-    UpdateMetadataRequest, UpdateMetadataResponse, UpdateSchemaRequest, UpdateSchemaResponse, WarmHintRequest,
-    WarmHintResponse, WriteRequest, WriteResponse,
+    BatchFetchRequest, DeleteNamespaceRequest, DeleteNamespaceResponse, ExplainRequest, ExplainResponse, FetchRequest,
+    FetchResponse, GetMetadataRequest, GetMetadataResponse, GetSchemaRequest, GetSchemaResponse, ListNamespacesRequest,
+    ListNamespacesResponse, MultiQueryRequest, MultiQueryResponse, QueryRequest, QueryResponse, RecallRequest,
+    RecallResponse, UpdateMetadataRequest, UpdateMetadataResponse, UpdateSchemaRequest, UpdateSchemaResponse,
+    WarmHintRequest, WarmHintResponse, WriteRequest, WriteResponse,
 };
-use tonic::{Request, Response, Status, async_trait};
+use tonic::{Extensions, Request, Response, Status, async_trait};
 
 use super::WireCall;
-use super::call::Caller;
+use super::call::{self, Caller};
 use super::decode::{self, Hints};
 use super::encode;
+use super::pieces::{self, Pieces};
 
 /// The gRPC front: a translator in front of the core that HTTP uses.
 #[derive(Clone, Debug)]
@@ -108,5 +109,23 @@ impl<C: WireCall> QueryRouterService for QueryRouterFront<C> {
         let (caller, request) = Caller::of(request)?;
         let answer = caller.send(&self.core, encode::recall(&request)).await?;
         answer.read_query(|body| decode::recall(body, &Hints::of_recall(&request)))
+    }
+
+    async fn fetch(&self, request: Request<FetchRequest>) -> Result<Response<FetchResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        let (metadata, batch) = caller.fetch(&self.core, encode::fetch(&request)).await?.batch()?;
+        match pieces::only(batch, &Hints::of_fetch(&request.attribute_types)).await? {
+            Some(document) => Ok(Response::from_parts(metadata, document, Extensions::default())),
+            None => Err(call::not_found(&request.namespace, metadata)),
+        }
+    }
+
+    type BatchFetchStream = Pieces;
+
+    async fn batch_fetch(&self, request: Request<BatchFetchRequest>) -> Result<Response<Pieces>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        let (metadata, batch) = caller.fetch(&self.core, encode::batch_fetch(&request)).await?.batch()?;
+        let pieces = pieces::pieces(batch, Hints::of_fetch(&request.attribute_types));
+        Ok(Response::from_parts(metadata, pieces, Extensions::default()))
     }
 }

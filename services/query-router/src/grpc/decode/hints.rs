@@ -41,6 +41,11 @@ impl Hints {
         hints
     }
 
+    /// What the declared types of a fetch tell.
+    pub(in crate::grpc) fn of_fetch(declared: &BTreeMap<String, String>) -> Self {
+        Self::of(&Query::default(), declared)
+    }
+
     fn of(query: &Query, declared: &BTreeMap<String, String>) -> Self {
         let mut hints = Self { aggregations: query.aggregate_by.keys().cloned().collect(), ..Self::default() };
         hints.rank(query.rank_by.as_ref());

@@ -4,6 +4,7 @@
 //! and a field that the contract does not know is passed on as text. An answer that breaks the wire's promises is an
 //! error of its own, never a half-filled message.
 
+mod fetch;
 mod highlight;
 mod hints;
 mod namespace;
@@ -17,6 +18,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub(super) use fetch::*;
 pub(super) use hints::Hints;
 pub(super) use namespace::*;
 pub(super) use object::Unreadable;

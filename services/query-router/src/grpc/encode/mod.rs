@@ -7,6 +7,7 @@ mod aggregate;
 mod compute;
 mod document;
 mod encoder;
+mod fetch;
 mod filter;
 mod json;
 mod names;
@@ -23,6 +24,7 @@ mod write_body;
 #[cfg(test)]
 mod tests;
 
+pub(super) use fetch::*;
 pub(super) use namespace::*;
 pub(super) use requests::*;
 

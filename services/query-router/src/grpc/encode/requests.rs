@@ -54,7 +54,7 @@ pub(in crate::grpc) fn multi_query(request: &MultiQueryRequest) -> Encoded {
 }
 
 /// Nothing of this is sent: it says how the answer is read.
-fn attribute_types<'a>(e: &mut Encoder<'a>, types: &'a BTreeMap<String, String>) {
+pub(super) fn attribute_types<'a>(e: &mut Encoder<'a>, types: &'a BTreeMap<String, String>) {
     e.field("attribute_types", |e| {
         for (name, type_name) in types {
             e.entry(name, |e| e.check(AttributeType::parse(type_name).is_some(), "must be a type of the schema"));
