@@ -101,7 +101,7 @@ async fn probe_one(shared: Arc<Shared>, channels: Arc<Channels>, replica: Arc<Re
     let up = replica.health() == Health::Up;
     let mut answer = ask(&shared, &channels, &replica, Instant::now() + patience).await;
     if answer.is_ok() && !up {
-        answer = ask(&shared, &channels, &replica, shared.read_deadline()).await;
+        answer = ask(&shared, &channels, &replica, shared.read_deadline(1)).await;
     }
     shared.probed(&replica, answer.is_ok());
 }

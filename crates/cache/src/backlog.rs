@@ -159,10 +159,10 @@ impl Backlog {
     /// The next to be delivered: purges and jobs take turns.
     pub(crate) fn take(&mut self) -> Option<Taken> {
         self.turn = !self.turn;
-        if self.turn || self.jobs.is_empty() {
-            if let Some(taken) = self.take_purge() {
-                return Some(taken);
-            }
+        if (self.turn || self.jobs.is_empty())
+            && let Some(taken) = self.take_purge()
+        {
+            return Some(taken);
         }
         let job = self.jobs.pop_front()?;
         if let Some(count) = self.by_place.get_mut(job.scope.place()) {

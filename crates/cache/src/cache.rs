@@ -107,8 +107,8 @@ impl Cache {
         Scope::new(&self.shared.settings.tenant, namespace, Kind::Document)
     }
 
-    /// Looks keys up. Never fails, and waits `cache.deadline_ms` at the most, or until `deadline` if that is sooner. With
-    /// the breaker open, no replica, or every key bypassed it returns without waiting at all.
+    /// Looks keys up. Never fails, and waits `cache.deadline_ms` at the most (for every 250 keys), or until `deadline` if
+    /// that is sooner. With the breaker open, no replica, or every key bypassed it returns without waiting at all.
     pub async fn get(&self, scope: &Scope, keys: &[Key], deadline: Option<Instant>) -> Gotten {
         get::get(&self.shared, &self.channels, scope, keys, deadline).await
     }

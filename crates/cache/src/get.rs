@@ -42,7 +42,7 @@ pub(crate) async fn get(
     if shared.read_open() {
         return nothing(keys, GetOutcome::Away(Away::BreakerOpen));
     }
-    let limit = shared.read_deadline();
+    let limit = shared.read_deadline(keys.len());
     let reader =
         Reader { shared, channels, scope, until: sooner(limit, deadline), hurried: sooner(limit, deadline) < limit };
     match shared.bypass.check(scope, keys) {
@@ -137,7 +137,8 @@ impl Reader<'_> {
                     self.shared.answered(&replica);
                     return Ok(answer);
                 }
-                Err(Away::Deadline) if self.hurried => return Err(Away::Deadline),
+                // Neither says anything about the cache: too little time, or too much to tell in it.
+                Err(Away::Deadline) if self.hurried || question.progressed() => return Err(Away::Deadline),
                 Err(away) => {
                     self.shared.failed(&replica);
                     last = Some(away);
@@ -160,6 +161,11 @@ trait Question: Send {
     type Answer: Send;
 
     fn put(&mut self, client: Client) -> impl Future<Output = Result<Self::Answer, Status>> + Send;
+
+    /// Whether part of the answer has come.
+    fn progressed(&self) -> bool {
+        false
+    }
 }
 
 struct One<'a> {
@@ -195,6 +201,10 @@ impl Question for Many<'_> {
                 self.found.fill(None)
             }
         })
+    }
+
+    fn progressed(&self) -> bool {
+        self.found.iter().any(Option::is_some)
     }
 }
 

@@ -27,7 +27,8 @@ pub struct CacheSettings {
     pub addresses: Vec<String>,
     /// Name of the store that the origin is, part of every key: two stores never share one. 1 to 64 bytes.
     pub tenant: String,
-    /// How long a read of the cache may take, in milliseconds; then the origin is asked.
+    /// How long a read of the cache may take, in milliseconds; then the origin is asked. A read of many keys has this time
+    /// for every 250 of them.
     pub deadline_ms: u64,
     /// How long a hold or release may take, all replicas together, in milliseconds; then the write goes on without.
     pub hold_deadline_ms: u64,
@@ -210,7 +211,8 @@ mod tests {
 
     #[test]
     fn refuses_bad_values_by_name() {
-        let cases: &[(&str, fn(&mut CacheSettings))] = &[
+        type Change = fn(&mut CacheSettings);
+        let cases: &[(&str, Change)] = &[
             ("cache.addresses", |s| s.addresses.push("nowhere".to_owned())),
             ("cache.tenant", |s| s.tenant.clear()),
             ("cache.tenant", |s| s.tenant = "t".repeat(65)),

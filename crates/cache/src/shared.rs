@@ -32,6 +32,10 @@ use crate::{
     state::{BreakerState, State, Warmth},
 };
 
+/// How many keys a read may ask for in the time of one deadline. Ten thousand rows of 1 KiB are 10 MB: they take tens of
+/// milliseconds to travel, and a cache that is well must not be taken for dead.
+const KEYS_PER_DEADLINE: usize = 250;
+
 /// Shared by every worker.
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -91,9 +95,10 @@ impl Shared {
         Backoff { min: millis(self.settings.breaker_min_ms), max: millis(self.settings.breaker_max_ms) }
     }
 
-    /// When a read that begins now must end.
-    pub(crate) fn read_deadline(&self) -> Instant {
-        Instant::now() + Duration::from_millis(self.settings.deadline_ms)
+    /// When a read of so many keys that begins now must end.
+    pub(crate) fn read_deadline(&self, keys: usize) -> Instant {
+        let times = u32::try_from(keys.div_ceil(KEYS_PER_DEADLINE).max(1)).unwrap_or(u32::MAX);
+        Instant::now() + Duration::from_millis(self.settings.deadline_ms) * times
     }
 
     /// When a hold or release that begins now must end.

@@ -39,6 +39,8 @@ pub(crate) enum Mode {
     Hangs,
     /// Answers reads, and never answers what writes tell it.
     HangsOnWrites,
+    /// Answers the first hundred lookups of a batch, and no more.
+    Stalls,
     /// Fails every call.
     Fails,
     /// Serves nothing, as it has no proof that holds go through.
@@ -308,7 +310,11 @@ impl DocCacheService for FakeReplica {
         let mut backend = self.called(false, &request.scope).await?;
         let found = self.lookups(&mut backend, &request.scope, &request.ids);
         let pieces: Vec<_> = found.chunks(100).map(|piece| v1::BatchGetResponse { lookups: piece.to_vec() }).collect();
-        Ok(Response::new(futures_util::stream::iter(pieces).map(Ok).boxed()))
+        let pieces = futures_util::stream::iter(pieces).map(Ok);
+        Ok(Response::new(match self.net.mode(self.address) {
+            Mode::Stalls => pieces.take(1).chain(futures_util::stream::pending()).boxed(),
+            _ => pieces.boxed(),
+        }))
     }
 
     async fn batch_fill(

@@ -194,6 +194,20 @@ async fn garbage_is_a_failure_and_nothing_of_it_is_believed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_came_of_a_batch_in_time_is_used_and_opens_no_breaker() {
+    let mesh = Mesh::of(1).await;
+    mesh.net.set(1, Mode::Stalls);
+    for _ in 0..20 {
+        let (gotten, took) = timed(mesh.get(&keys(0..251))).await;
+        // Twice the deadline for more than 250 keys.
+        assert_eq!((gotten.outcome, took), (GetOutcome::Away(Away::Deadline), 2 * DEADLINE));
+        assert!(gotten.lookups[..100].iter().all(has_lease));
+        assert_eq!(gotten.lookups[100..], vec![Lookup::Miss(None); 151]);
+    }
+    assert_eq!(mesh.state().breaker, CLOSED);
+}
+
+#[tokio::test(start_paused = true)]
 async fn garbage_for_one_key_is_a_failure_too() {
     for says in [vec![], vec![said(0, None)], vec![said(0, lease(0))]] {
         let mesh = Mesh::of(1).await;
