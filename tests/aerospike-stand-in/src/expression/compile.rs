@@ -215,7 +215,7 @@ impl Compiler {
     }
 
     fn cond(&mut self, len: usize, depth: usize) -> Compiled {
-        if len < 3 || len % 2 == 0 {
+        if len < 3 || len.is_multiple_of(2) {
             return Err(Code::PARAMETER);
         }
         let mut gives = None;
@@ -238,7 +238,7 @@ impl Compiler {
     }
 
     fn bindings(&mut self, len: usize, depth: usize) -> Compiled {
-        if len < 3 || len % 2 == 0 {
+        if len < 3 || len.is_multiple_of(2) {
             return Err(Code::PARAMETER);
         }
         let outer = self.variables.len();

@@ -43,7 +43,7 @@ async fn answer(
     body: Bytes,
 ) -> Option<BytesMut> {
     match kind {
-        TYPE_INFO => Some(info::answer(shared, &body)),
+        TYPE_INFO => Some(info::answer(shared, session.is_known(&shared.options), &body)),
         TYPE_SECURITY => Some(login::answer(shared, session, body)),
         TYPE_MESSAGE => message(shared, faults, session, body).await,
         _ => None,

@@ -13,13 +13,14 @@ use crate::wire::{TYPE_INFO, write_proto};
 /// Partitions of a namespace, as bits in bytes.
 const PARTITION_BYTES: usize = 4096 / 8;
 
-/// The answer to an info request.
-pub(super) fn answer(shared: &Shared, body: &[u8]) -> BytesMut {
+/// The answer to an info request. Who has to log in and did not is told nothing.
+pub(super) fn answer(shared: &Shared, is_known: bool, body: &[u8]) -> BytesMut {
     count(&shared.tally.infos);
     let asked = String::from_utf8_lossy(body);
     let mut text = String::new();
     for command in asked.lines().filter(|line| !line.is_empty()) {
-        text.push_str(&format!("{command}\t{}\n", value(shared, command)));
+        let value = if is_known { value(shared, command) } else { "ERROR:80:not authenticated".to_owned() };
+        text.push_str(&format!("{command}\t{value}\n"));
     }
     let mut out = BytesMut::new();
     write_proto(&mut out, TYPE_INFO, text.len());
