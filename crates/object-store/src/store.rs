@@ -1,5 +1,7 @@
 //! The store that services hold: one of the two backends behind one set of calls.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use layer_service::{
     config::ConfigError,
@@ -26,7 +28,7 @@ pub struct ObjectStore {
 #[derive(Debug, Clone)]
 enum Kept {
     Directory(Directory),
-    S3(Bucket),
+    S3(Arc<Bucket>),
 }
 
 impl ObjectStore {
@@ -40,7 +42,7 @@ impl ObjectStore {
         let backend = match settings.backend {
             Backend::None => return Ok(None),
             Backend::Directory => Kept::Directory(Directory::open(settings)?),
-            Backend::S3 => Kept::S3(Bucket::open(settings).await?),
+            Backend::S3 => Kept::S3(Arc::new(Bucket::open(settings).await?)),
         };
         let uploads = InFlight::new(settings.uploads_max);
         Ok(Some(Self { backend, uploads, observe: Observe::new(metrics) }))
@@ -51,7 +53,7 @@ impl ObjectStore {
     pub fn reconnected(&self) -> Self {
         let backend = match &self.backend {
             Kept::Directory(directory) => Kept::Directory(directory.clone()),
-            Kept::S3(bucket) => Kept::S3(bucket.reconnected()),
+            Kept::S3(bucket) => Kept::S3(Arc::new(bucket.reconnected())),
         };
         Self { backend, ..self.clone() }
     }
@@ -82,7 +84,7 @@ impl ObjectStore {
         let permit = self.uploads.enter().ok_or(Error::Saturated { max: self.uploads.limit() })?;
         let sink = match &self.backend {
             Kept::Directory(directory) => Sink::Directory(directory.upload()),
-            Kept::S3(bucket) => Sink::S3(bucket.upload(staging)),
+            Kept::S3(bucket) => Sink::S3(Box::new(bucket.upload(staging))),
         };
         Ok(Upload { sink, observe: self.observe.clone(), held: (permit, self.observe.uploading()) })
     }
@@ -171,7 +173,7 @@ pub struct Upload {
 #[derive(Debug)]
 enum Sink {
     Directory(directory::Upload),
-    S3(s3::Upload),
+    S3(Box<s3::Upload>),
 }
 
 impl Upload {

@@ -20,6 +20,7 @@ use layer_service::config::ConfigError;
 use percent_encoding::percent_decode_str;
 use std::{
     ops::Range,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -32,7 +33,7 @@ pub(crate) use upload::Upload;
 /// Keys that one call lists at the most: S3's own limit.
 const LIST_MAX: usize = 1000;
 
-/// A bucket; clones share its connections.
+/// A bucket.
 #[derive(Debug, Clone)]
 pub(crate) struct Bucket {
     connector: Connector,
@@ -78,8 +79,8 @@ impl Bucket {
         Ok(written(size, stored.e_tag()))
     }
 
-    pub(crate) fn upload(&self, staging: &str) -> Upload {
-        Upload::new(self.clone(), self.key(staging))
+    pub(crate) fn upload(self: &Arc<Self>, staging: &str) -> Upload {
+        Upload::new(Arc::clone(self), self.key(staging))
     }
 
     pub(crate) async fn head(&self, key: &str) -> Result<Meta, Error> {

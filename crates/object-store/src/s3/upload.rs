@@ -4,6 +4,8 @@
 //! put. An upload that ends without `finish` is aborted in the background; should that fail too, or the process die, the
 //! bucket's lifecycle rule (`AbortIncompleteMultipartUpload`) is what clears the parts: the operations page asks for it.
 
+use std::sync::Arc;
+
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
@@ -23,7 +25,7 @@ const SOURCE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_
 /// An upload.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    bucket: Bucket,
+    bucket: Arc<Bucket>,
     /// Where the parts gather.
     staging: String,
     gathered: BytesMut,
@@ -34,7 +36,7 @@ pub(crate) struct Upload {
 /// A multipart upload that the server knows of; aborted when dropped, unless it was completed.
 #[derive(Debug)]
 struct Begun {
-    bucket: Bucket,
+    bucket: Arc<Bucket>,
     staging: String,
     id: String,
     parts: Vec<CompletedPart>,
@@ -43,7 +45,7 @@ struct Begun {
 }
 
 impl Upload {
-    pub(super) fn new(bucket: Bucket, staging: String) -> Self {
+    pub(super) fn new(bucket: Arc<Bucket>, staging: String) -> Self {
         Self { bucket, staging, gathered: BytesMut::new(), size: 0, begun: None }
     }
 
@@ -102,11 +104,11 @@ impl Upload {
 }
 
 impl Begun {
-    async fn new(bucket: &Bucket, staging: &str) -> Result<Self, Error> {
+    async fn new(bucket: &Arc<Bucket>, staging: &str) -> Result<Self, Error> {
         let sent = bucket.client.create_multipart_upload().bucket(&bucket.bucket).key(staging).send().await;
         let made = sent.map_err(|error| bucket.limits.error(error))?;
         let id = made.upload_id().ok_or_else(|| Error::Refused("it names no upload".to_owned()))?.to_owned();
-        let (bucket, staging) = (bucket.clone(), staging.to_owned());
+        let (bucket, staging) = (Arc::clone(bucket), staging.to_owned());
         Ok(Self { bucket, staging, id, parts: Vec::new(), sending: None, completed: false })
     }
 

@@ -51,7 +51,7 @@ async fn of_many_first_writers_one_wins() {
 async fn increment(store: &Store) {
     loop {
         let head = store.store.head("count").await.expect("head");
-        let larger = bytes(usize::try_from(head.size).unwrap() + 1);
+        let larger = bytes(usize::try_from(head.size).expect("a small object") + 1);
         match store.store.put("count", larger, Matches(&head.etag)).await {
             Err(Error::Precondition) => {}
             outcome => return drop(outcome.expect("put")),

@@ -132,13 +132,7 @@ impl Core {
 }
 
 /// Gives an upload its name; false where the store has the blob already. One of another size is none: it is replaced.
-async fn publish(
-    store: &ObjectStore,
-    namespace: &str,
-    upload: Upload,
-    hash: Hash,
-    size: u64,
-) -> Result<bool, Error> {
+async fn publish(store: &ObjectStore, namespace: &str, upload: Upload, hash: Hash, size: u64) -> Result<bool, Error> {
     let key = name::key(namespace, &hash);
     let condition = match store.head(&key).await {
         Ok(known) if known.size == size => return Ok(false),
@@ -174,7 +168,9 @@ mod tests {
 
     #[test]
     fn warm_is_true_or_false() {
-        for (query, warm) in [(None, false), (Some("warm=true"), true), (Some("a=1&warm"), true), (Some("warm=0"), false)] {
+        for (query, warm) in
+            [(None, false), (Some("warm=true"), true), (Some("a=1&warm"), true), (Some("warm=0"), false)]
+        {
             assert_eq!(wants_warm(query).unwrap(), warm, "{query:?}");
         }
         assert!(wants_warm(Some("warm=yes")).unwrap_err().to_string().contains("warm"));

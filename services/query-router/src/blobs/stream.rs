@@ -81,7 +81,9 @@ impl BlobBody {
         self.ended = self.hasher.take().map(Hash::of) == Some(self.wanted);
         if !self.ended {
             self.counts.corrupt.inc();
-            tracing::error!("a blob in the object store does not have the hash that is its name: its answer is cut off");
+            tracing::error!(
+                "a blob in the object store does not have the hash that is its name: its answer is cut off"
+            );
             return Err("the blob's bytes do not have its hash".into());
         }
         self.counts.got_bytes.inc_by(self.size);
