@@ -11,7 +11,7 @@ use layer_wire::{RESERVED_PREFIX, strip_reserved_metadata, strip_reserved_rows, 
 use serde_json::{Map, Value, json};
 
 use crate::{
-    body::{BoxError, Source, Watched},
+    body::{BoxError, Source},
     core::Relayable,
     refusal::Refusal,
 };
@@ -19,7 +19,7 @@ use crate::{
 /// A schema has at most 1,024 names of 128 bytes with some settings each; this is ten times that.
 pub const SCHEMA_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Recall answers hold rows only when asked for their ground truth: a debugging call, of a few rows by default.
-const RECALL_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const RECALL_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What Layer changes in an answer.
 #[derive(Debug, Clone, Copy)]
@@ -68,17 +68,27 @@ pub fn take_include(mut request: Request<Source>) -> (Request<Source>, bool) {
 }
 
 /// Reads a good answer whole and changes it; any other is relayed as it streams.
-pub async fn edit(answer: Response<Watched>, change: Change) -> Result<Response<Relayable>, Refusal> {
+pub async fn edit(answer: Response<Relayable>, change: Change) -> Result<Response<Relayable>, Refusal> {
     if !answer.status().is_success() {
-        return Ok(answer.map(Relayable::Origin));
+        return Ok(answer);
     }
+    read_whole(answer, change.bytes_max(), |body| change.apply(body)).await
+}
+
+/// Reads an answer of at most `bytes_max` whole and changes it.
+pub async fn read_whole(
+    answer: Response<Relayable>,
+    bytes_max: usize,
+    change: impl FnOnce(Bytes) -> Bytes,
+) -> Result<Response<Relayable>, Refusal> {
     if answer.headers().contains_key(CONTENT_ENCODING) {
         return Err(Refusal::Upstream("the origin compressed an answer that was asked for uncompressed".to_owned()));
     }
     let (mut head, body) = answer.into_parts();
+    let Relayable::Origin(body) = body else { return Ok(Response::from_parts(head, body)) };
     let unread = |error: BoxError| Refusal::Upstream(format!("the origin's answer cannot be read: {error}"));
-    let read = Limited::new(body, change.bytes_max()).collect().await.map_err(unread)?;
-    let body = change.apply(read.to_bytes());
+    let read = Limited::new(body, bytes_max).collect().await.map_err(unread)?;
+    let body = change(read.to_bytes());
     head.headers.remove(TRANSFER_ENCODING);
     if head.headers.contains_key(CONTENT_LENGTH) {
         head.headers.insert(CONTENT_LENGTH, body.len().into());

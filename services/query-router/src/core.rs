@@ -229,6 +229,8 @@ impl Core {
             Route::Write(_) => self.write(call, request).await,
             Route::Query(_) | Route::Explain(_) => self.query(call, request).await,
             Route::QueryAlias(_) => self.query(call, with_path(request, |path| path.replacen("/v1/", "/v2/", 1))).await,
+            Route::DeleteNamespace(_) => Box::pin(self.delete_namespace(call, request)).await,
+            Route::Operation(_) => Box::pin(self.operation(call, request)).await,
             Route::Schema(_) | Route::Recall(_) | Route::Metadata(_) => {
                 Box::pin(self.edited(route, call, request)).await
             }
@@ -236,12 +238,19 @@ impl Core {
             Route::PutBlob(namespace) => Box::pin(self.put_blob(namespace, call, request)).await,
             Route::Blob(namespace, hash) => Box::pin(self.get_blob(namespace, hash, call, request)).await,
             Route::Documents(namespace) => Box::pin(self.fetch_many(namespace, call, request)).await,
-            _ => {
-                let progress = request.body().progress();
-                let request = request.map(RequestBody::Direct);
-                self.send(call, request, &progress).await.map(|answer| answer.map(Relayable::Origin))
-            }
+            _ => self.passed(call, request).await,
         }
+    }
+
+    /// Relays a call as it is.
+    pub(crate) async fn passed(
+        &self,
+        call: &mut Call<'_>,
+        request: Request<Source>,
+    ) -> Result<Response<Relayable>, Refusal> {
+        let progress = request.body().progress();
+        let request = request.map(RequestBody::Direct);
+        self.send(call, request, &progress).await.map(|answer| answer.map(Relayable::Origin))
     }
 
     async fn write(&self, call: &mut Call<'_>, request: Request<Source>) -> Result<Response<Relayable>, Refusal> {
@@ -302,14 +311,23 @@ impl Core {
     ) -> Result<Response<Relayable>, Refusal> {
         let is_head = *request.method() == Method::HEAD;
         let (mut request, include) = answer::take_include(request);
+        let mut scope = None;
         if matches!(route, Route::Schema(_)) && *request.method() == Method::POST {
-            request = within(call.deadline, self.checked_schema(call.internal, request)).await??;
+            let (checked, alters) = within(call.deadline, self.checked_schema(call.internal, request)).await??;
+            request = checked;
+            scope = self.cached_scope(call.namespace).filter(|_| alters);
         }
-        let mut answer = self.whole_answer(call, request).await?;
+        let mut answer = match scope {
+            Some(scope) => {
+                request.headers_mut().insert(ACCEPT_ENCODING, http::HeaderValue::from_static("identity"));
+                self.change_held(scope, call, request).await?
+            }
+            None => self.whole_answer(call, request).await?.map(Relayable::Origin),
+        };
         if is_head {
             // Of the body that Layer would have made.
             answer.headers_mut().remove(CONTENT_LENGTH);
-            return Ok(answer.map(Relayable::Origin));
+            return Ok(answer);
         }
         let change = match route {
             Route::Schema(_) => answer::Change::Schema,
@@ -319,12 +337,16 @@ impl Core {
         within(call.deadline, answer::edit(answer, change)).await?
     }
 
-    /// A change of a schema, read whole: reserved names are refused.
-    async fn checked_schema(&self, internal: bool, request: Request<Source>) -> Result<Request<Source>, Refusal> {
+    /// A change of a schema, read whole: reserved names are refused. Also says whether it changes rows that are there.
+    async fn checked_schema(
+        &self,
+        internal: bool,
+        request: Request<Source>,
+    ) -> Result<(Request<Source>, bool), Refusal> {
         let (head, body) = self.read_whole(request, answer::SCHEMA_BYTES_MAX).await?;
         reserved::check_schema(&body, internal)?;
-        let limit = self.shared.settings.limits.body_bytes;
-        Ok(Request::from_parts(head, Source::whole(body, limit, self.stall_limit())))
+        let (alters, limit) = (reserved::alters_rows(&body), self.shared.settings.limits.body_bytes);
+        Ok((Request::from_parts(head, Source::whole(body, limit, self.stall_limit())), alters))
     }
 
     /// A body of at most `bytes_max`, read whole within the call's deadline.
@@ -352,7 +374,7 @@ impl Core {
     }
 
     /// Relays a call whose answer Layer must read: it may come uncompressed only.
-    async fn whole_answer(
+    pub(crate) async fn whole_answer(
         &self,
         call: &mut Call<'_>,
         mut request: Request<Source>,

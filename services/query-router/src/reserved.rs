@@ -4,6 +4,7 @@ use std::fmt;
 
 use layer_wire::{RESERVED_PREFIX, UPSERTED_AT};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
 
 use crate::refusal::Refusal;
 
@@ -15,6 +16,31 @@ pub fn check_schema(body: &[u8], internal: bool) -> Result<(), Refusal> {
     match found {
         None => Ok(()),
         Some(name) => Err(Refusal::Invalid(format!("{name}: names that begin with {RESERVED_PREFIX} are Layer's own"))),
+    }
+}
+
+/// Whether a change of a schema changes rows that are there already: it drops an attribute, or changes how one is
+/// embedded. What is no such map is for the origin to refuse.
+pub fn alters_rows(body: &[u8]) -> bool {
+    serde_json::Deserializer::from_slice(body).deserialize_map(Alters).unwrap_or(false)
+}
+
+/// Looks for declarations that change rows.
+struct Alters;
+
+impl<'de> Visitor<'de> for Alters {
+    type Value = bool;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of attributes")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<bool, A::Error> {
+        let mut alters = false;
+        while let Some((_, declared)) = map.next_entry::<IgnoredAny, Value>()? {
+            alters |= ["drop", "embed"].iter().any(|member| declared.get(member).is_some());
+        }
+        Ok(alters)
     }
 }
 
@@ -59,6 +85,16 @@ mod tests {
     fn layers_own_services_may_but_for_the_stamp() {
         assert!(check_schema(br#"{"_hevlayer_x":"int"}"#, true).is_ok());
         assert!(check_schema(br#"{"_hevlayer_upserted_at":"int"}"#, true).is_err());
+    }
+
+    #[test]
+    fn what_changes_rows_is_told_from_what_only_changes_indexes() {
+        for body in [r#"{"a":"int","b":{"drop":true}}"#, r#"{"a":{"type":"string","embed":null}}"#] {
+            assert!(alters_rows(body.as_bytes()), "{body}");
+        }
+        for body in [r#"{"drop":"int","embed":{"type":"string","filterable":true}}"#, "[]", "{", ""] {
+            assert!(!alters_rows(body.as_bytes()), "{body}");
+        }
     }
 
     #[test]

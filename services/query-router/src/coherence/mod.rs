@@ -14,6 +14,7 @@ mod gate;
 mod hold;
 mod lists;
 mod observe;
+mod operations;
 mod plan;
 mod send;
 mod verdict;

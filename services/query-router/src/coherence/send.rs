@@ -82,7 +82,7 @@ impl Core {
         IdLimits { ids_max, bytes_max: ids_max.saturating_mul(ID_BYTES_MAX) }
     }
 
-    async fn hold(&self, scope: Scope, affects: Affects, call: &Call<'_>) -> Result<Hold, Refusal> {
+    pub(super) async fn hold(&self, scope: Scope, affects: Affects, call: &Call<'_>) -> Result<Hold, Refusal> {
         let stands = Duration::from_millis(self.shared.settings.cache.hold_ms.into());
         let counts = &self.shared.coherence.counts;
         let placed = Hold::place(&self.cache, scope, affects, stands, call.deadline, counts).await;
