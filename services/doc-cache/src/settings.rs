@@ -66,7 +66,8 @@ impl Default for DocCacheSettings {
             },
             drain: DrainSettings { timeout_ms: 15_000, ..DrainSettings::default() },
             tls: TlsSettings::default(),
-            log: LogSettings::default(),
+            // foyer tells at every start what it was not given.
+            log: LogSettings { filter: "info,foyer=warn".to_owned(), ..LogSettings::default() },
             telemetry: TelemetrySettings::default(),
         }
     }
@@ -97,7 +98,7 @@ pub struct AccessSettings {
 pub struct EmbeddedSettings {
     /// Memory for values, in bytes, with all that they cost there: about 320 bytes beside a value's own.
     pub memory_bytes: u64,
-    /// Memory for keys, tokens and holds, in bytes: about 250 for a key.
+    /// Memory for keys, tokens and holds, in bytes: about 200 for a key.
     pub records_bytes: u64,
     /// Directory for values that leave memory. It starts empty. Unset: they are gone.
     pub directory: Option<PathBuf>,

@@ -29,6 +29,8 @@ pub(super) const VALUE_OVERHEAD_BYTES: usize = 320;
 pub(super) const DISK_INDEX_BYTES: usize = 96;
 /// Parts of foyer's memory, each with its own lock and its share of the bytes.
 pub(super) const MEMORY_SHARDS: usize = 8;
+/// What foyer calls its files.
+const FILE_PREFIX: &[u8] = b"foyer-storage-";
 /// What a value takes of its place on disk beside its body: header, alignment, the block's own index.
 const BLOCK_ROOM_BYTES: usize = 1024 * 1024;
 
@@ -91,6 +93,19 @@ impl Code for Stored {
     }
 }
 
+/// Makes the directory, and removes what an earlier process left there: it would never be read, and a smaller bound would
+/// leave part of it lying for ever. foyer itself panics where it cannot make the directory.
+fn empty(directory: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    for entry in std::fs::read_dir(directory)? {
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes().starts_with(FILE_PREFIX) {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
 fn number(reader: &mut impl Read) -> std::io::Result<u64> {
     let mut bytes = [0; 8];
     reader.read_exact(&mut bytes)?;
@@ -147,6 +162,7 @@ impl Values {
         let builder = match disk {
             None => builder,
             Some((directory, bytes)) => {
+                empty(directory).map_err(foyer::Error::io_error)?;
                 let capacity = usize::try_from(bytes).unwrap_or(usize::MAX);
                 let device = FsDeviceBuilder::new(directory).with_capacity(capacity).build()?;
                 let block_bytes = value_bytes_max + BLOCK_ROOM_BYTES;
