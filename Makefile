@@ -24,7 +24,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build every program (release)
-	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router
+	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache
 
 .PHONY: demo
 demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogue, ask three questions
@@ -36,7 +36,7 @@ test: test-rust test-fuzz test-sdks test-processes ## Run all tests
 .PHONY: test-rust
 test-rust: ## Units and services
 	cargo test $(CARGO_FLAGS) --workspace
-	cargo build $(CARGO_FLAGS) -p layer-cli -p query-router
+	cargo build $(CARGO_FLAGS) -p layer-cli -p query-router -p doc-cache
 
 .PHONY: test-processes
 test-processes: $(CACHE)/test-venv/.done ## End-to-end, conformance, gRPC and demo tests over real processes
@@ -74,7 +74,7 @@ bench: ## Measure the router against nginx and the origin alone; writes docs/ben
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
 	scripts/need nginx nginx
-	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p layer-bench
+	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache -p layer-bench
 	cd tests && LAYER_SOAK=1 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q e2e
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
 	"$(CARGO_TARGET_DIR)/release/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/release/query-router" \
