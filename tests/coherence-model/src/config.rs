@@ -99,9 +99,8 @@ pub struct Config {
     pub writers: Vec<Plan>,
     /// The routers that fetches under way go through; answers from the cache are looked at for all routers.
     pub fetch_routers: std::ops::Range<usize>,
-    /// How many fetches may be under way at one time.
-    pub readers: usize,
-    /// How many fetches there are; hits that are answered at once are beyond number.
+    /// How many fetches there are, [`READERS`] of them at one time at most; hits that are answered at once are beyond
+    /// number.
     pub fetches: u8,
     /// The faults.
     pub faults: Faults,
@@ -123,7 +122,6 @@ impl Config {
             replicas: 1,
             writers: Vec::new(),
             fetch_routers: 0..1,
-            readers: 1,
             fetches: 2,
             faults: Faults::default(),
             detail,

@@ -10,11 +10,10 @@ fn writer(kind: Kind) -> Plan {
 /// Writers of one key.
 const ONE: Kind = Kind::Keys(0b1);
 
-/// Two writers of one key, two fetches at a time, one lost writer, an eviction and stop-writes coming and going.
+/// Two writers of one key, three fetches, one lost writer, an eviction and stop-writes coming and going.
 pub fn one_key() -> Config {
     Config {
         writers: vec![writer(ONE), writer(ONE)],
-        readers: 2,
         fetches: 3,
         faults: Faults { lost_writers: 1, evicted_keys: 1, stop_writes: 2, purges: 1, ..Faults::default() },
         ..Config::new("one key", Detail::Records)
@@ -25,7 +24,6 @@ pub fn one_key() -> Config {
 pub fn late_calls() -> Config {
     Config {
         writers: vec![writer(ONE), writer(ONE)],
-        readers: 2,
         fetches: 3,
         faults: Faults { lost_writers: 1, evicted_keys: 1, late_calls: 2, ..Faults::default() },
         ..Config::new("late calls", Detail::Records)
@@ -36,20 +34,18 @@ pub fn late_calls() -> Config {
 pub fn filters() -> Config {
     Config {
         writers: vec![writer(Kind::Filter(0b1)), writer(ONE), writer(Kind::Whole(0b1))],
-        readers: 1,
         fetches: 3,
         faults: Faults { lost_writers: 1, evicted_namespaces: 1, evicted_keys: 1, purges: 1, ..Faults::default() },
         ..Config::new("writes by filter", Detail::Records)
     }
 }
 
-/// Two fetches at a time against writes by filter alone: leases go on under a namespace hold.
+/// Four fetches against writes by filter alone: leases go on under a namespace hold.
 pub fn leases_under_namespace_holds() -> Config {
     Config {
         writers: vec![writer(Kind::Filter(0b1)), writer(Kind::Filter(0b1))],
-        readers: 3,
         fetches: 4,
-        faults: Faults { lost_writers: 1, evicted_namespaces: 1, evicted_keys: 1, late_calls: 1, ..Faults::default() },
+        faults: Faults { lost_writers: 1, evicted_namespaces: 1, late_calls: 1, ..Faults::default() },
         ..Config::new("leases under namespace holds", Detail::Records)
     }
 }
@@ -58,7 +54,6 @@ pub fn leases_under_namespace_holds() -> Config {
 pub fn filters_refused() -> Config {
     Config {
         writers: vec![writer(Kind::Filter(0b1)), writer(Kind::Filter(0b1)), writer(Kind::Whole(0b1))],
-        readers: 1,
         fetches: 3,
         faults: Faults { lost_writers: 2, stop_writes: 2, late_calls: 1, ..Faults::default() },
         ..Config::new("writes by filter under stop-writes", Detail::Records)
@@ -70,7 +65,6 @@ pub fn several_keys() -> Config {
     Config {
         keys: 2,
         writers: vec![writer(Kind::Keys(0b11)), writer(Kind::Filter(0b11)), writer(Kind::Keys(0b10))],
-        readers: 2,
         fetches: 2,
         faults: Faults { lost_writers: 1, evicted_keys: 1, ..Faults::default() },
         ..Config::new("several keys", Detail::Records)
@@ -81,7 +75,6 @@ pub fn several_keys() -> Config {
 pub fn split_gets() -> Config {
     Config {
         writers: vec![writer(Kind::Filter(0b1)), writer(ONE), writer(Kind::Whole(0b1))],
-        readers: 2,
         fetches: 2,
         faults: Faults { lost_writers: 1, evicted_namespaces: 1, ..Faults::default() },
         ..Config::new("gets in two parts", Detail::SplitGet)
@@ -92,7 +85,6 @@ pub fn split_gets() -> Config {
 pub fn empty_restart() -> Config {
     Config {
         writers: vec![writer(Kind::Filter(0b1)), writer(ONE)],
-        readers: 2,
         fetches: 3,
         faults: Faults { lost_writers: 1, empty_restarts: 2, ..Faults::default() },
         ..Config::new("restarts empty", Detail::Records)
@@ -150,6 +142,7 @@ pub fn pause() -> Config {
         replicas: 2,
         routers: 2,
         fetch_routers: 1..2,
+        fetches: 1,
         writers: vec![writer(ONE)],
         faults: Faults { pauses: 1, slow_canaries: 1, ..Faults::default() },
         ..Config::new("suspended replicas", Detail::Timed)
@@ -236,7 +229,6 @@ pub fn everything() -> Config {
             plan(2, Kind::Keys(0b100)),
             plan(1, Kind::Whole(0b111)),
         ],
-        readers: 4,
         fetches: u8::MAX,
         faults: Faults {
             lost_writers: 1,

@@ -3,7 +3,7 @@
 //! A fetch that joins others' origin query of a later start is, for this model, a fetch whose own query happened at the
 //! same moment, so coalescing needs no steps of its own. Joining a query of an earlier start is [`Part::OwnQuery`] missing.
 
-use crate::config::{Config, Detail, Part};
+use crate::config::{Config, Detail, Part, READERS};
 use crate::model::Action;
 use crate::records::{Call, Got, Lease};
 use crate::state::{At, Fetch, LAPSE, State};
@@ -34,7 +34,7 @@ pub enum Move {
 
 /// New fetches.
 pub fn begin_actions(config: &Config, state: &State, out: &mut Vec<Action>) {
-    if state.fetches == 0 || !state.readers[..config.readers].contains(&Fetch::Idle) {
+    if state.fetches == 0 || !state.readers.contains(&Fetch::Idle) {
         return;
     }
     for router in config.fetch_routers.clone() {
@@ -87,7 +87,7 @@ fn join_moves(config: &Config, state: &State, index: usize, mut push: impl FnMut
     if !config.lacks(Part::OwnQuery) {
         return;
     }
-    for other in 0..config.readers {
+    for other in 0..READERS {
         if matches!(state.readers[other], Fetch::Filling { key: theirs, .. } if theirs == key) {
             push(Move::Join { other });
         }
