@@ -37,6 +37,7 @@ def module_router(module_origin: FakeOrigin, doc_cache: Program) -> Iterator[Pro
         {
             "cache.addresses": doc_cache.address,
             "cache.tenant": "store",
+            "cache.warm_on_write": False,
             "write.hold_keys_max": KEYS_MAX,
             "write.clear_keys_max": CLEAR_MAX,
             "write.read_ahead_bytes": READ_AHEAD,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def mesh(origin: FakeOrigin, doc_cache: Program) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start_one(settings: dict[str, Any] | None = None) -> Program:
-            own = {"cache.addresses": doc_cache.address, "cache.tenant": "store"}
+            own = {"cache.addresses": doc_cache.address, "cache.tenant": "store", "cache.warm_on_write": False}
             router = start_router(origin.url, own | (settings or {}))
             stack.callback(router.process.kill)
             return router
@@ -243,9 +244,16 @@ def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tupl
 QUEUE = {"listen.workers": 1, "origin.connections_max": 1, "origin.queue_timeout_ms": 15_000}
 
 
+def is_stopped(pid: int) -> bool:
+    """Whether all threads of a process are stopped."""
+    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return all(stat.rsplit(")", 1)[1].split()[0] == "T" for stat in stats)
+
+
 def stand_still(router: Program, seconds: float, meanwhile: Callable[[], None]) -> None:
     """Suspends the router for that long."""
     router.process.signal(signal.SIGSTOP)
+    until(lambda: is_stopped(router.process.pid), "every thread of it stands still")
     end = time.monotonic() + seconds
     meanwhile()
     time.sleep(max(0.0, end - time.monotonic()))

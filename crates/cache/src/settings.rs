@@ -6,7 +6,7 @@ use layer_service::config::{ConfigError, one_or_more};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::scope::TENANT_BYTES_MAX;
+use crate::{namespaces::Policies, scope::TENANT_BYTES_MAX};
 
 /// What a write does whose hold could not be placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -40,6 +40,11 @@ pub struct CacheSettings {
     pub ttl_ms: u64,
     /// How long it may be served that a row is absent, in milliseconds.
     pub absent_ttl_ms: u64,
+    /// Rules for single namespaces, the first that fits: each a pattern (`*` for any text) and what differs there, of
+    /// `enabled=true|false`, `ttl_ms=`, `warm_on_write=true|false`. For example `logs-* enabled=false`.
+    pub namespaces: Vec<String>,
+    /// Documents that a small write named are read back into the cache in the background.
+    pub warm_on_write: bool,
     /// Values of this size or larger are compressed when that makes them smaller, in bytes. 0: never.
     pub compress_min_bytes: usize,
     /// Values waiting to be stored at the most; further ones are dropped and counted.
@@ -94,6 +99,8 @@ impl Default for CacheSettings {
             ttl_ms: 3_600_000,
             // Long enough to take a hot missing id off the origin.
             absent_ttl_ms: 10_000,
+            namespaces: Vec::new(),
+            warm_on_write: true,
             // Below about 4 KiB a round trip costs more than the bytes saved.
             compress_min_bytes: 4096,
             // What a few seconds of misses at 10,000/s with rows of a few KiB need.
@@ -135,6 +142,7 @@ impl CacheSettings {
             return invalid("cache.tenant", format!("must have 1 to {TENANT_BYTES_MAX} bytes"));
         }
         self.validate_bounds()?;
+        Policies::new(self)?;
         if !HOLD_MS.contains(&self.hold_ms) {
             return invalid("cache.hold_ms", format!("must be from {} to {}", HOLD_MS.start(), HOLD_MS.end()));
         }

@@ -34,5 +34,14 @@ pub use settings::{AuthMode, AuthSettings, OriginProtocol, OriginSettings, Route
 
 /// Every metric of the router, for the inventory.
 pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
-    [observe::METRICS, fetch::METRICS, coherence::METRICS, scale::METRICS, blobs::METRICS, layer_cache::METRICS, layer_object_store::METRICS].concat()
+    [
+        observe::METRICS,
+        fetch::METRICS,
+        coherence::METRICS,
+        scale::METRICS,
+        blobs::METRICS,
+        layer_cache::METRICS,
+        layer_object_store::METRICS,
+    ]
+    .concat()
 }

@@ -110,7 +110,7 @@ impl Program for QueryRouter {
             flights: InFlight::new(settings.limits.requests_max),
             messages: InFlight::new(settings.limits.requests_max),
             observe: Observe::new(&metrics),
-            coherence: Coherence::new(&metrics, settings.limits.requests_max),
+            coherence: Coherence::new(&settings.cache, &metrics, settings.limits.requests_max)?,
             scale,
             accepted: Accepted::new(settings.auth.mode),
             blobs: blobs::Common::new(&settings.blobs, store, &metrics),

@@ -84,7 +84,7 @@ impl Gate {
         if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             return Err(Stopped::Deadline);
         }
-        if self.age_ms() > self.slack_ms && !(self.once && self.is_begun()) {
+        if self.is_late() && !(self.once && self.is_begun()) {
             return Err(Stopped::Late);
         }
         self.begun.store(true, Relaxed);
@@ -99,6 +99,11 @@ impl Gate {
     /// Whether nothing is left that must pass.
     pub fn is_complete(&self) -> bool {
         self.complete.load(Relaxed)
+    }
+
+    /// The hold is too old for what is left: no renewal mends that, for the process must have stood still.
+    pub fn is_late(&self) -> bool {
+        self.age_ms() > self.slack_ms
     }
 
     /// How old the hold may get while pieces are left.

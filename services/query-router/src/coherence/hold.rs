@@ -63,7 +63,7 @@ impl Hold {
             if let Ok(done) = timeout(self.gate.slack() / 2, work.as_mut()).await {
                 return done;
             }
-            if !self.gate.is_complete() {
+            if !self.gate.is_complete() && !self.gate.is_late() {
                 self.renew().await;
             }
         }

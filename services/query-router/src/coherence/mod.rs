@@ -18,8 +18,10 @@ mod operations;
 mod plan;
 mod send;
 mod verdict;
+mod warm;
 
-use layer_service::{metrics::Metrics, shed::InFlight};
+use layer_cache::{CacheSettings, Policies, Policy};
+use layer_service::{config::ConfigError, metrics::Metrics, shed::InFlight};
 
 pub use gate::{Gate, Stopped};
 pub use observe::METRICS;
@@ -32,11 +34,30 @@ pub struct Coherence {
     counts: Counts,
     /// Writes whose callers have gone away, and that wait for the origin's answer all the same.
     detached: InFlight,
+    /// Writes whose documents are being read back.
+    warming: InFlight,
+    policies: Policies,
 }
+
+/// How many writes' documents are read back at once; those of further ones are left to the next reader.
+const WARMING_MAX: usize = 64;
 
 impl Coherence {
     /// `detached_max`: how many writes may go on without their callers.
-    pub fn new(metrics: &Metrics, detached_max: usize) -> Self {
-        Self { counts: Counts::new(metrics), detached: InFlight::new(detached_max) }
+    ///
+    /// # Errors
+    /// [`ConfigError`] where a rule of `cache.namespaces` is none.
+    pub fn new(settings: &CacheSettings, metrics: &Metrics, detached_max: usize) -> Result<Self, ConfigError> {
+        Ok(Self {
+            counts: Counts::new(metrics),
+            detached: InFlight::new(detached_max),
+            warming: InFlight::new(WARMING_MAX),
+            policies: Policies::new(settings)?,
+        })
+    }
+
+    /// What holds for a namespace.
+    pub fn policy(&self, namespace: &str) -> Policy {
+        self.policies.of(namespace)
     }
 }

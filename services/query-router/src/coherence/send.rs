@@ -8,7 +8,7 @@ use layer_wire::{IdLimits, WriteOptions, WriteRewriter};
 use percent_encoding::percent_decode_str;
 use tracing::Instrument;
 
-use super::{detach::Detach, hold::Hold, lists, plan, verdict::Verdict};
+use super::{detach::Detach, hold::Hold, lists, plan, verdict::Verdict, warm::Warm};
 use crate::{
     body::{Progress, RequestBody, Rewriter, Rewritten, Source, Watched},
     clock,
@@ -38,6 +38,7 @@ impl Core {
         call: &mut Call<'_>,
         request: Request<Source>,
     ) -> Result<Response<Relayable>, Refusal> {
+        let place = self.place(call.namespace.unwrap_or_default(), request.headers());
         let options = WriteOptions { upserted_at_ms: clock::epoch_ms(), allow_reserved: call.internal };
         let rewriter = WriteRewriter::new(options).tracked(self.id_limits());
         let (mut request, seen, progress) = self.rewrite(call, request, Rewriter::Write(rewriter)).await?;
@@ -48,11 +49,12 @@ impl Core {
         let Some(affects) = plan::affects(written, self.shared.settings.write.hold_keys_max) else {
             return self.send(call, request, &progress).await.map(|answer| answer.map(Relayable::Origin));
         };
+        let warm = self.warmed(&affects, written, place);
         let hold = self.hold(scope, affects, call).await?;
         if let RequestBody::Rewriting(body) = request.body_mut() {
             body.guard(Arc::clone(hold.gate()));
         }
-        let answer = self.send_held(call, request, progress, hold).await?;
+        let answer = self.send_held(call, request, progress, hold, warm).await?;
         if let Some(Rewritten::Write(seen)) = seen {
             call.measured.wrote(&seen);
         }
@@ -74,7 +76,7 @@ impl Core {
         }
         hold.gate().complete();
         let progress = request.body().progress();
-        self.send_held(call, request.map(RequestBody::Direct), progress, hold).await
+        self.send_held(call, request.map(RequestBody::Direct), progress, hold, None).await
     }
 
     fn id_limits(&self) -> IdLimits {
@@ -95,6 +97,7 @@ impl Core {
         mut request: Request<RequestBody>,
         progress: Arc<Progress>,
         hold: Hold,
+        warm: Option<Warm>,
     ) -> Result<Response<Relayable>, Refusal> {
         let asked = match self.asked(call, &mut request) {
             Ok(asked) => asked,
@@ -104,7 +107,7 @@ impl Core {
             }
         };
         let (core, gate) = (self.clone(), Arc::clone(hold.gate()));
-        let work = async move { core.settled(request, progress, hold).await };
+        let work = async move { core.settled(request, progress, hold, warm).await };
         let places = self.shared.coherence.detached.clone();
         let detach = Detach::new(work, places, move || gate.abandon());
         let answer = within(call.deadline, detach.instrument(asked.span.clone())).await??;
@@ -117,10 +120,15 @@ impl Core {
         request: Request<RequestBody>,
         progress: Arc<Progress>,
         mut hold: Hold,
+        warm: Option<Warm>,
     ) -> Result<Response<Relayable>, Refusal> {
         let (verdict, answer) = self.judged(request, &progress, &mut hold).await;
         let answer = match (verdict, answer) {
-            (Verdict::Applied, Ok(answer)) => return self.applied(answer, &progress, hold).await,
+            (Verdict::Applied, Ok(answer)) => {
+                let answer = self.applied(answer, &progress, hold).await;
+                warm.into_iter().for_each(|warm| self.read_back(warm));
+                return answer;
+            }
             (Verdict::Nothing, answer) => {
                 hold.finish(Outcome::Nothing).await;
                 answer

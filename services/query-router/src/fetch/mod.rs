@@ -28,6 +28,7 @@ pub use common::Common;
 pub use failure::Failure;
 pub use id::{Asked, DocId};
 pub use observe::{METRICS, Operation};
+pub use place::Place;
 pub use request::{Fetch, IDS_MAX, Include, NAMES_MAX};
 pub use serve::{Typed, absent};
 pub use settings::FetchSettings;

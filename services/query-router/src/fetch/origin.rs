@@ -166,7 +166,8 @@ impl OriginReader {
             key: one.id.key(),
             lease,
             body: found.as_ref().map_or_else(|| Body::absent(one.id.json()), Row::to_cache),
-            ttl: None,
+            // That a row is absent is remembered for a short time anyhow.
+            ttl: found.as_ref().and(query.place.ttl),
         });
         let fills: Vec<Fill> = fills.collect();
         if !fills.is_empty() {

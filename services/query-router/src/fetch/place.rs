@@ -1,9 +1,14 @@
 //! Where documents are read from, and with whose key.
 
-use std::hash::{Hash, Hasher};
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use layer_cache::Scope;
+use percent_encoding::percent_decode_str;
 
 /// A namespace, as one group of callers sees it: their misses may join into one query of the origin.
 ///
@@ -19,9 +24,16 @@ pub struct Place {
     pub by_key: bool,
     /// The cache's keys; none where nothing is cached.
     pub scope: Option<Scope>,
+    /// How long its documents are served from the cache, where that differs from `cache.ttl_ms`.
+    pub ttl: Option<Duration>,
 }
 
 impl Place {
+    /// The namespace's name; nothing where the path spells none.
+    pub fn name(&self) -> Option<Cow<'_, str>> {
+        percent_decode_str(&self.namespace).decode_utf8().ok()
+    }
+
     fn group(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref().filter(|_| self.by_key)
     }

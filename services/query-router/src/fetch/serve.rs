@@ -118,12 +118,15 @@ impl Core {
         let by_key = settings.auth.mode == AuthMode::PassThrough;
         let cached = settings.cache.enabled() && (!by_key || settings.auth.single_organisation);
         let name = percent_decode_str(namespace).decode_utf8();
-        let scope = name.ok().filter(|name| cached && is_name(name));
+        let name = name.ok().filter(|name| cached && is_name(name));
+        let policy = name.as_ref().map(|name| self.shared.coherence.policy(name));
+        let scope = name.filter(|_| policy.is_some_and(|policy| policy.enabled));
         Arc::new(Place {
             namespace: namespace.to_owned(),
             authorization: headers.get(AUTHORIZATION).cloned(),
             by_key,
             scope: scope.and_then(|name| self.cache.documents(&name).ok()),
+            ttl: policy.and_then(|policy| policy.ttl),
         })
     }
 

@@ -60,7 +60,7 @@ fn bench(bounds: Bounds) -> Bench {
 }
 
 fn place(namespace: &str) -> Arc<Place> {
-    Arc::new(Place { namespace: namespace.to_owned(), authorization: None, by_key: false, scope: None })
+    Arc::new(Place { namespace: namespace.to_owned(), authorization: None, by_key: false, scope: None, ttl: None })
 }
 
 fn row(id: &DocId, value: u32) -> Row {
@@ -296,7 +296,7 @@ async fn keys_of_different_callers_never_join_where_the_origin_decides_on_them()
     let mut bench = bench(BOUNDS);
     let of = |key: &'static str, by_key| {
         let authorization = Some(http::HeaderValue::from_static(key));
-        Arc::new(Place { namespace: "a".to_owned(), authorization, by_key, scope: None })
+        Arc::new(Place { namespace: "a".to_owned(), authorization, by_key, scope: None, ttl: None })
     };
     let patience = Duration::from_secs(60);
     let readings = ["one", "two", "two"].map(|key| bench.read_in(&of(key, true), &[uint(1)], patience));
