@@ -222,8 +222,11 @@ def test_strict_writes_are_refused_before_they_are_sent(mesh: Start, origin: Fak
     assert ask(router.url, "POST", f"{PATH}/query", b'{"top_k":1}').status == 200, "reads go on"
 
 
-def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tuple[str, str]]) -> tuple[Connection, Any]:
-    """A write that is held and waits for the only connection to the origin; and what gives that free."""
+Queued = tuple[Connection, threading.Event, Connection]
+
+
+def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tuple[str, str]]) -> Queued:
+    """A write that is held and waits for the only connection to the origin; what gives that free; and who has it."""
     go = threading.Event()
 
     def script(exchange: Exchange) -> None:
@@ -238,7 +241,7 @@ def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tupl
     caller = Connection(router.url)
     caller.send_request("POST", PATH, BODY_1, [*JSON, *headers])
     until(lambda: states(cache, 1) == ["held"], "the write is held")
-    return caller, go
+    return caller, go, first
 
 
 QUEUE = {"listen.workers": 1, "origin.connections_max": 1, "origin.queue_timeout_ms": 15_000}
@@ -262,7 +265,7 @@ def stand_still(router: Program, seconds: float, meanwhile: Callable[[], None]) 
 
 def test_a_router_that_stood_still_sends_nothing_old(mesh: Start, origin: FakeOrigin, cache: Cache) -> None:
     router = mesh(QUEUE | {"cache.hold_ms": 5000})
-    caller, go = queued(router, origin, cache, [])
+    caller, go, _first = queued(router, origin, cache, [])
     stand_still(router, 1.5, go.set)
     status, code, text = refusal(caller.answer())
     assert (status, code) == (503, "service_unavailable")
@@ -275,14 +278,14 @@ def test_a_router_that_stood_still_but_not_for_long_sends_its_writes(
     mesh: Start, origin: FakeOrigin, cache: Cache
 ) -> None:
     router = mesh(QUEUE)
-    caller, go = queued(router, origin, cache, [])
+    caller, go, _first = queued(router, origin, cache, [])
     stand_still(router, 1.5, go.set)
     assert caller.answer().status == 200
 
 
 def test_a_write_whose_time_is_over_is_not_sent(mesh: Start, origin: FakeOrigin, cache: Cache) -> None:
     router = mesh(QUEUE)
-    caller, go = queued(router, origin, cache, [("x-request-timeout-ms", "1000")])
+    caller, go, _first = queued(router, origin, cache, [("x-request-timeout-ms", "1000")])
     stand_still(router, 1.5, go.set)
     assert refusal(caller.answer())[:2] == (504, "gateway_timeout")
     until(lambda: states(cache, 1) == ["free"], "nothing was sent: the hold is closed", 5)
