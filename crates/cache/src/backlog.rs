@@ -290,6 +290,22 @@ mod tests {
     }
 
     #[test]
+    fn a_purge_that_could_not_be_delivered_waits_on() {
+        let (mut backlog, bypass) = backlog(1, 10);
+        assert_eq!(backlog.push(release("n", 0..2)), Pushed::Collapsed);
+        let taken = backlog.take().unwrap();
+        assert_eq!(backlog.give_back(taken), Some(Pushed::Kept));
+        assert_eq!(backlog.sizes(), (0, 1));
+        assert_eq!(bypass.check(&scope("n"), &keys(0..1)), Bypassed::All);
+        // It comes back while a newer one waits: one is enough.
+        let taken = backlog.take().unwrap();
+        assert_eq!(backlog.push(release("n", 0..2)), Pushed::Collapsed);
+        assert_eq!(backlog.give_back(taken), Some(Pushed::Kept));
+        assert_eq!(backlog.take().unwrap().job.messages, [Message::Purge]);
+        assert!(backlog.take().is_none());
+    }
+
+    #[test]
     fn too_many_namespaces_are_lost_aloud() {
         let (mut backlog, _bypass) = backlog(1, 1);
         assert_eq!(backlog.push(release("a", 0..2)), Pushed::Collapsed);

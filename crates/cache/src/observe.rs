@@ -47,7 +47,7 @@ const UNDELIVERED: Metric = Metric {
     name: "layer_cache_undelivered_total",
     kind: Kind::Counter,
     labels: &["what"],
-    help: "Messages of writes that came to the backlog or worse: hold (the write went on without), release, overflow (keys given up for a purge), lost (the cache is not used for its time to live).",
+    help: "Messages of writes that came to the backlog or worse: hold (the write went on without), release, unknown (its outcome is: it is held anew), overflow (keys given up for a purge), lost (the cache is not used for its time to live).",
 };
 const BYPASSED: Metric = Metric {
     name: "layer_cache_bypassed_total",
@@ -123,11 +123,12 @@ const FILL_ENDS: [&str; 8] =
 pub(crate) enum Undelivered {
     Hold,
     Release,
+    Unknown,
     Overflow,
     Lost,
 }
 
-const UNDELIVERED_NAMES: [&str; 4] = ["hold", "release", "overflow", "lost"];
+const UNDELIVERED_NAMES: [&str; 5] = ["hold", "release", "unknown", "overflow", "lost"];
 
 /// The series; made once, shared by all workers.
 #[derive(Debug)]

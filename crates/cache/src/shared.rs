@@ -196,10 +196,8 @@ impl Shared {
 
     /// Leaves a job to the background. What it concerns is bypassed when this returns.
     pub(crate) fn leave(&self, job: Job) {
-        if job.messages.is_empty() {
-            return;
-        }
-        self.observe.undelivered(Undelivered::Release);
+        let Some(first) = job.messages.front() else { return };
+        self.observe.undelivered(if first.opens() { Undelivered::Unknown } else { Undelivered::Release });
         let pushed = self.backlog().push(job);
         self.pushed(pushed);
         self.refresh();
