@@ -85,7 +85,7 @@ impl Connection {
         let removed = match tokio::time::timeout_at(call.until.into(), client.delete(&policy, key)).await {
             Err(_) => Err(BackendError::Timeout),
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) if refuses(error.server_result_code()) => Err(BackendError::StopWrites),
+            Ok(Err(error)) if refuses(&error) => Err(BackendError::StopWrites),
             Ok(Err(error)) => Err(meaning(&error)),
         };
         self.observe().ended(call.operation, call.set, observe::status(removed.as_ref().err()), started.elapsed());
@@ -99,7 +99,7 @@ impl Connection {
         match tokio::time::timeout(remaining, client.batch(&policy, operations)).await {
             Err(_) => Err(BackendError::Timeout),
             // A node's failure is in its rows too; other nodes' rows may be good.
-            Ok(Err(error)) if operations.iter().all(|row| row.record().is_none()) => Err(meaning(&error)),
+            Ok(Err(error)) if operations.iter().all(unanswered) => Err(meaning(&error)),
             Ok(_) => Ok(()),
         }
     }
@@ -114,9 +114,12 @@ fn remaining(until: Instant) -> Result<Duration, BackendError> {
     }
 }
 
-/// The server takes no writes now: stop-writes, a set's limit, an overloaded device.
-fn refuses(code: Option<ResultCode>) -> bool {
-    matches!(code, Some(ResultCode::ServerMemError | ResultCode::DeviceOverload | ResultCode::FailForbidden))
+/// The server takes no writes now: stop-writes, a set's limit, an overloaded device. The client tries again after the
+/// last of these, and then its error is about the tries.
+fn refuses(error: &Error) -> bool {
+    const REFUSALS: &[ResultCode] =
+        &[ResultCode::ServerMemError, ResultCode::DeviceOverload, ResultCode::FailForbidden];
+    error.matches(REFUSALS) || error.sub_errors().iter().any(|tried| tried.matches(REFUSALS))
 }
 
 fn policy(remaining: Duration) -> BatchPolicy {
@@ -129,16 +132,22 @@ fn policy(remaining: Duration) -> BatchPolicy {
     policy
 }
 
+fn unanswered(operation: &BatchOperation) -> bool {
+    let answer = operation.batch_record();
+    answer.record.is_none() && answer.error().is_none()
+}
+
 fn row(operation: BatchOperation) -> Row {
     let answer = operation.into_batch_record();
     let failed = answer.error().map(meaning);
+    let refused = answer.error().is_some_and(refuses);
     match (answer.result_code(), answer.record) {
         (Some(ResultCode::Ok), Some(record)) => Row::Done(record),
         (Some(ResultCode::KeyNotFoundError), _) => Row::Absent,
         (Some(ResultCode::FilteredOut), _) => Row::Filtered,
         (Some(ResultCode::KeyExistsError), _) => Row::Exists,
         (Some(ResultCode::RecordTooBig), _) => Row::TooLarge,
-        (code, _) if refuses(code) => Row::Refused,
+        _ if refused => Row::Refused,
         _ => Row::Failed(failed.unwrap_or_else(|| BackendError::Failed("a record was not answered".to_owned()))),
     }
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use super::{
     Aerospike,
     calls::{Call, Row},
-    operations::{self, AGE},
+    operations::{self, AGE, TOUCHED},
     record,
 };
 use crate::backend::{BackendError, Canary, Kind, Scope};
@@ -31,7 +31,8 @@ const STANDS: Duration = Duration::from_secs(1);
 pub struct Birds {
     scope: Scope,
     replica: [u8; 16],
-    last: Mutex<Option<Instant>>,
+    /// When the last that went through was sent, and the epoch that it found.
+    last: Mutex<Option<(Instant, u64)>>,
 }
 
 impl Default for Birds {
@@ -48,17 +49,24 @@ impl Birds {
         (0..count).map(|n| Bytes::from([&self.replica[..], &(n as u32).to_be_bytes()].concat())).collect()
     }
 
-    fn went_through(&self, at: Instant) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    fn went_through(&self, sent: Instant, epoch: u64) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((sent, epoch));
     }
 
     fn lately(&self, lapse: Duration) -> bool {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|last| last.elapsed() < lapse)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|(sent, _)| sent.elapsed() < lapse)
+    }
+
+    /// The epoch that the last canary found. What is of another one was read on either side of a new beginning.
+    pub(super) fn epoch(&self) -> Option<u64> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner).map(|(_, epoch)| epoch)
     }
 }
 
 impl Aerospike {
     pub(super) async fn send_canary(&self, lapse: Duration, until: Instant) -> Result<Canary, BackendError> {
+        // A proof is as old as its question: the answer may have been long on its way.
+        let sent = Instant::now();
         let nodes = self.connection.nodes(until).await?;
         let keys = self.birds.keys(nodes.len());
         let write = rand::random();
@@ -66,28 +74,48 @@ impl Aerospike {
         let released = self.release_or_remove(&self.birds.scope, write, &keys, until).await?;
         let stop_writes = held.refused || released.refused;
         let same = self.connection.continues(&nodes);
-        let started = Instant::now();
         let epoch = self.epoch_now(same, self.birds.lately(lapse), lapse, until).await?;
         self.connection.prove(nodes);
-        self.birds.went_through(started);
+        self.birds.went_through(sent, epoch);
         Ok(Canary { epoch, stop_writes })
     }
 
     /// The epoch that holds from here on. `lately`: this replica's own canary has gone through within the lapse, which
     /// proves as much as the record's age.
     async fn epoch_now(&self, same: bool, lately: bool, lapse: Duration, until: Instant) -> Result<u64, BackendError> {
-        let key = self.names().epoch()?;
-        let fresh = rand::random();
         let step = match (same, lately) {
-            (false, _) => operations::new_epoch(key, fresh),
-            (true, true) => operations::touch_epoch(key, fresh, None),
-            (true, false) => operations::touch_epoch(key, fresh, Some(lapse)),
+            (false, _) => operations::new_epoch(self.names().epoch()?, rand::random()),
+            (true, true) => operations::touch_epoch(self.names().epoch()?, None),
+            (true, false) => operations::touch_epoch(self.names().epoch()?, Some(lapse)),
         };
         match self.control("epoch", vec![step], until).await? {
-            Row::Done(record) => epoch_of(record::epoch(&record)),
+            Row::Done(record) => epoch_of(record::number(&record, TOUCHED)),
             Row::Refused => self.epoch_without_writes(same, lately, lapse, until).await,
+            Row::Absent => {
+                self.begin_epoch(operations::first_epoch(self.names().epoch()?, rand::random()), until).await
+            }
+            Row::Filtered => {
+                let step = operations::replace_epoch(self.names().epoch()?, rand::random(), lapse);
+                self.begin_epoch(step, until).await
+            }
             row => Err(unexpected(row)),
         }
+    }
+
+    /// Begins an epoch, unless another replica has just done so: then its epoch holds.
+    async fn begin_epoch(&self, step: aerospike::BatchOperation, until: Instant) -> Result<u64, BackendError> {
+        let record = match self.control("epoch_begin", vec![step], until).await? {
+            Row::Done(record) => record,
+            Row::Exists | Row::Filtered => {
+                let touch = operations::touch_epoch(self.names().epoch()?, None);
+                match self.control("epoch", vec![touch], until).await? {
+                    Row::Done(record) => record,
+                    row => return Err(unexpected(row)),
+                }
+            }
+            row => return Err(unexpected(row)),
+        };
+        epoch_of(record::number(&record, TOUCHED))
     }
 
     /// While writes are refused the record cannot be touched: it holds on if it can be proven to, else it is removed, and

@@ -57,8 +57,9 @@ impl Aerospike {
         let present = Present { generation, epoch, now_ms };
         let verdicts = rows.map(|row| judge(row, present)).collect();
         let answers = self.with_tokens(scope, ids, verdicts, present, until).await?;
-        // Nodes may have changed since the canary, and these records may be those of a node that missed holds.
-        match self.connection.proven() {
+        // Nodes may have changed since the canary, and these records may be those of a node that missed holds; or the
+        // server began anew on an old file, whose epoch is not the canary's.
+        match self.connection.proven() && self.birds.epoch() == Some(epoch) {
             true => Ok(answers),
             false => Ok(vec![Lookup::Refused; ids.len()]),
         }

@@ -25,6 +25,8 @@ const CONTROL_TTL: Duration = Duration::from_secs(900);
 
 /// The name under which the epoch's age is read.
 pub const AGE: &str = "age";
+/// The name under which the epoch is read after it was touched: two steps on one bin answer with a list.
+pub const TOUCHED: &str = "touched";
 
 /// Reads all bins.
 pub fn read(key: Key) -> BatchOperation {
@@ -122,28 +124,31 @@ pub fn purge(key: Key, generation: u64) -> BatchOperation {
     BatchOperation::write(&lasting(RecordExistsAction::Update, None), key, steps)
 }
 
-/// Touches the epoch and reads it. It becomes `fresh` where there is none, and, with `lapse`, where nobody has touched it
-/// for that long by the server's own clock.
-pub fn touch_epoch(key: Key, fresh: u64, lapse: Option<Duration>) -> BatchOperation {
-    let present = exp::int_bin(BIN_EPOCH);
-    let kept = match lapse {
-        None => present,
-        Some(lapse) => exp::cond(vec![
-            exp::lt(exp::since_update(), exp::int_val(i64::try_from(lapse.as_millis()).unwrap_or(i64::MAX))),
-            present,
-            exp::int_val(fresh.cast_signed()),
-        ]),
-    };
-    let epoch = exp::cond(vec![exp::bin_exists(BIN_EPOCH), kept, exp::int_val(fresh.cast_signed())]);
-    let steps =
-        vec![operations::exp::write_exp(BIN_EPOCH, epoch, ExpWriteFlags::DEFAULT), operations::get_bin(BIN_EPOCH)];
-    BatchOperation::write(&lasting(RecordExistsAction::Update, None), key, steps)
+/// Touches the epoch and reads it, as [`TOUCHED`]; with `lapse`, only if somebody has touched it within that time by the
+/// server's own clock. The condition must be the filter's: by the time the steps are done the record counts as updated.
+pub fn touch_epoch(key: Key, lapse: Option<Duration>) -> BatchOperation {
+    let steps = vec![
+        operations::exp::write_exp(BIN_EPOCH, exp::int_bin(BIN_EPOCH), ExpWriteFlags::DEFAULT),
+        operations::exp::read_exp(TOUCHED, exp::int_bin(BIN_EPOCH), ExpReadFlags::DEFAULT),
+    ];
+    let young = lapse.map(|lapse| exp::lt(exp::since_update(), millis(lapse)));
+    BatchOperation::write(&lasting(RecordExistsAction::UpdateOnly, young), key, steps)
 }
 
-/// Makes a new epoch, whatever there is.
+/// Makes a new epoch if nobody has touched the present one for `lapse`, and reads it, as [`TOUCHED`].
+pub fn replace_epoch(key: Key, fresh: u64, lapse: Duration) -> BatchOperation {
+    let old = exp::ge(exp::since_update(), millis(lapse));
+    BatchOperation::write(&lasting(RecordExistsAction::UpdateOnly, Some(old)), key, epoch_steps(fresh))
+}
+
+/// Makes the first epoch, and reads it, as [`TOUCHED`].
+pub fn first_epoch(key: Key, fresh: u64) -> BatchOperation {
+    BatchOperation::write(&lasting(RecordExistsAction::CreateOnly, None), key, epoch_steps(fresh))
+}
+
+/// Makes a new epoch, whatever there is, and reads it, as [`TOUCHED`].
 pub fn new_epoch(key: Key, fresh: u64) -> BatchOperation {
-    let steps = vec![put(BIN_EPOCH, number_value(fresh)), operations::get_bin(BIN_EPOCH)];
-    BatchOperation::write(&lasting(RecordExistsAction::Update, None), key, steps)
+    BatchOperation::write(&lasting(RecordExistsAction::Update, None), key, epoch_steps(fresh))
 }
 
 /// Reads the epoch and how long ago it was touched, in milliseconds, as [`AGE`].
@@ -153,6 +158,17 @@ pub fn read_epoch(key: Key) -> BatchOperation {
         operations::exp::read_exp(AGE, exp::since_update(), ExpReadFlags::DEFAULT),
     ];
     BatchOperation::read_ops(&BatchReadPolicy::default(), key, steps)
+}
+
+fn epoch_steps(fresh: u64) -> Vec<Operation> {
+    vec![
+        put(BIN_EPOCH, number_value(fresh)),
+        operations::exp::read_exp(TOUCHED, exp::int_bin(BIN_EPOCH), ExpReadFlags::DEFAULT),
+    ]
+}
+
+fn millis(time: Duration) -> Expression {
+    exp::int_val(i64::try_from(time.as_millis()).unwrap_or(i64::MAX))
 }
 
 fn cleared(token: u64) -> Vec<Operation> {

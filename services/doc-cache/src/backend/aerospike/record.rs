@@ -145,7 +145,8 @@ pub fn now_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-fn number(record: &Record, bin: &str) -> Option<u64> {
+/// A number in a bin.
+pub fn number(record: &Record, bin: &str) -> Option<u64> {
     match record.bins.get(bin) {
         Some(Value::Int(number)) => Some(number.cast_unsigned()),
         _ => None,
