@@ -39,5 +39,5 @@ def messages(package: str, *files: str) -> Any:
 
 generate()
 types = messages("types", "value", "document", "filter", "rank", "query", "schema", "namespace", "performance")
-router = messages("router", "query", "write", "namespace")
+router = messages("router", "query", "write", "namespace", "fetch")
 stub = importlib.import_module("layer.router.v1.query_router_pb2_grpc").QueryRouterServiceStub
