@@ -30,6 +30,8 @@ def start_doc_cache(settings: Mapping[str, Any] | None = None, ready: bool = Tru
         "admin.address": f"127.0.0.1:{port + ADMIN_OFFSET}",
         "listen.workers": 2,
         "drain.linger_ms": 100,
+        # A test's own cache has no writers of before; the tests of faults set the real thing.
+        "proof.settle_ms": 0,
     } | dict(settings or {})
     given = {path: value for path, value in own.items() if value is not None}
     process = Process("doc-cache", [binary("doc-cache"), *flags(given)])

@@ -29,9 +29,12 @@ const PROBE_NAMESPACE: &str = "hevlayer-probe";
 /// Deliveries at a time while the cache takes them.
 const DELIVERIES: usize = 16;
 /// The first pause after a delivery has failed; it doubles
-const RETRY_MIN: Duration = Duration::from_millis(100);
-/// up to this: while it lasts, writes go on without holds, so it is short. A replica that appears ends it at once.
-const RETRY_MAX: Duration = Duration::from_secs(5);
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// up to this: with the time that a delivery may take it is less than what `Shared::may_skip` relies on. A replica that
+/// appears ends it at once.
+const RETRY_MAX: Duration = Duration::from_millis(250);
+/// How often names are resolved while no replica answers: one that comes back must be found before it serves.
+const RESOLVE_URGENT: Duration = Duration::from_millis(500);
 
 /// Starts every loop on the present runtime.
 pub(crate) fn start(shared: &Arc<Shared>, resolver: Arc<dyn Resolve>) {
@@ -53,6 +56,7 @@ async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
         shared.settings.addresses.iter().filter_map(|name| host_and_port(name)).map(|(h, p)| (h.into(), p)).collect();
     let mut failing = false;
     loop {
+        let asked = Instant::now();
         let mut found = Vec::new();
         let mut failed = false;
         for (host, port) in &names {
@@ -71,8 +75,10 @@ async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
             tracing::info!(failed, "names of the document cache: look-up changed");
             failing = failed;
         }
-        shared.found(&found);
-        sleep(Duration::from_millis(shared.settings.resolve_interval_ms)).await;
+        shared.found(&found, asked);
+        let interval = Duration::from_millis(shared.settings.resolve_interval_ms);
+        let calm = shared.replicas.connected() > 0 && !shared.write_open();
+        sleep(if calm { interval } else { interval.min(RESOLVE_URGENT) }).await;
     }
 }
 
@@ -162,8 +168,9 @@ async fn redeliver(shared: &Shared, channels: &Channels, taken: Taken) -> bool {
     let mut back = GiveBack { shared, taken: Some(taken) };
     let Some(taken) = &mut back.taken else { return true };
     while let Some(message) = taken.job.messages.front() {
+        let sent = Instant::now();
         if deliver(shared, channels, &taken.job.scope, message, shared.write_deadline()).await.is_err() {
-            shared.write_failed();
+            shared.write_failed(sent);
             return false;
         }
         shared.write_answered();
@@ -192,9 +199,11 @@ impl Drop for GiveBack<'_> {
 async fn try_write(shared: &Shared, channels: &Channels) -> bool {
     let Some(scope) = probe_scope(shared) else { return false };
     let nothing = Message::Release(fastrand::u128(..).to_be_bytes(), [Key::uint(1)].into());
+    let sent = Instant::now();
     let delivered = deliver(shared, channels, &scope, &nothing, shared.write_deadline()).await.is_ok();
-    if delivered {
-        shared.write_answered();
+    match delivered {
+        true => shared.write_answered(),
+        false => shared.write_failed(sent),
     }
     delivered
 }

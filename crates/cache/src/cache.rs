@@ -14,7 +14,7 @@ use crate::{
     channels::{Channels, Dial, TcpDial},
     deliver::deliver,
     error::{Away, Refused},
-    fill::fill,
+    fill::{fill, fill_patiently},
     get,
     key::Key,
     message::Message,
@@ -116,6 +116,13 @@ impl Cache {
     /// Stores values in the background. Best effort: what finds the queue full, or meets a write, is dropped and counted.
     pub fn fill(&self, scope: &Scope, fills: Vec<Fill>) {
         fill(&self.shared, scope, fills);
+    }
+
+    /// The same for who can wait, such as a warm: waits while half of the queue is taken, so that neither its own values
+    /// nor those of others are dropped. Returns how many were taken; not all where the cache goes away, or for values over
+    /// its limit.
+    pub async fn fill_patiently(&self, scope: &Scope, fills: Vec<Fill>) -> usize {
+        fill_patiently(&self.shared, scope, fills).await
     }
 
     /// Announces a write. Call it before the first byte goes to the origin. Waits `cache.hold_deadline_ms` at the most, or

@@ -11,7 +11,10 @@ use std::{
 
 use futures_util::{StreamExt, TryFutureExt, stream::FuturesUnordered};
 use layer_proto::cache::v1::{self, BatchFillRequest, FillStatus};
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::Notify,
+    time::{Instant, timeout},
+};
 
 use crate::{
     bypass::Bypassed,
@@ -35,6 +38,8 @@ const FILL_BYTES: usize = 1024 * 1024;
 const SENDERS: usize = 4;
 /// Nobody waits for it, but a call that hangs keeps others from going.
 const FILL_DEADLINE: Duration = Duration::from_secs(1);
+/// How often who waits for room looks whether the cache is still there.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// What waits to be stored.
 #[derive(Debug)]
@@ -43,6 +48,8 @@ pub(crate) struct FillQueue {
     bytes_max: usize,
     waiting: Mutex<Waiting>,
     came: Notify,
+    /// A batch was taken out.
+    went: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -58,7 +65,7 @@ fn weight(fill: &Fill) -> usize {
 
 impl FillQueue {
     pub(crate) fn new(max: usize, bytes_max: usize) -> Self {
-        Self { max, bytes_max, waiting: Mutex::default(), came: Notify::new() }
+        Self { max, bytes_max, waiting: Mutex::default(), came: Notify::new(), went: Notify::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -83,6 +90,23 @@ impl FillQueue {
         dropped
     }
 
+    /// Puts values in while less than half of the room is taken, one at least where nothing waits; leaves the rest in
+    /// `fills`. The other half is for those who do not wait.
+    fn push_patiently(&self, scope: &Scope, fills: &mut VecDeque<Fill>) {
+        let mut waiting = self.lock();
+        while let Some(fill) = fills.front() {
+            let bytes = waiting.bytes + weight(fill);
+            let room = waiting.fills.len() < self.max / 2 && bytes <= self.bytes_max / 2;
+            if !room && !waiting.fills.is_empty() {
+                break;
+            }
+            waiting.bytes = bytes;
+            waiting.fills.extend(fills.pop_front().map(|fill| (scope.clone(), fill)));
+        }
+        drop(waiting);
+        self.came.notify_one();
+    }
+
     /// The next batch: values of one scope.
     fn take(&self) -> Option<(Scope, Vec<Fill>)> {
         let mut waiting = self.lock();
@@ -97,6 +121,8 @@ impl FillQueue {
             batch.extend(waiting.fills.pop_front().map(|(_, fill)| fill));
         }
         waiting.bytes -= bytes;
+        drop(waiting);
+        self.went.notify_waiters();
         Some((scope, batch))
     }
 
@@ -117,6 +143,29 @@ pub(crate) fn fill(shared: &Shared, scope: &Scope, fills: Vec<Fill>) {
     if dropped > 0 {
         shared.observe.filled(FillEnd::Dropped, dropped);
     }
+}
+
+/// See [`Cache::fill_patiently`](crate::Cache::fill_patiently).
+pub(crate) async fn fill_patiently(shared: &Shared, scope: &Scope, fills: Vec<Fill>) -> usize {
+    let too_large = |fill: &Fill| fill.body.data.len() > BODY_BYTES_MAX;
+    let count = fills.len();
+    let mut fills: VecDeque<Fill> = fills.into_iter().filter(|fill| !too_large(fill)).collect();
+    shared.observe.filled(FillEnd::TooLarge, count - fills.len());
+    let count = fills.len();
+    while !fills.is_empty() && !shared.stopping.is_cancelled() {
+        if !shared.enabled() || shared.read_open() || shared.replicas.connected() == 0 {
+            shared.observe.filled(FillEnd::Away, fills.len());
+            break;
+        }
+        let mut room = std::pin::pin!(shared.fills.went.notified());
+        room.as_mut().enable();
+        shared.fills.push_patiently(scope, &mut fills);
+        if !fills.is_empty() {
+            // The cache may go away meanwhile, and then nobody makes room.
+            let _ = timeout(LOOK_AGAIN, room).await;
+        }
+    }
+    count - fills.len()
 }
 
 /// Sends what waits, for ever.
@@ -227,6 +276,21 @@ mod tests {
         assert_eq!(queue.len(), 3);
         queue.take();
         assert_eq!((queue.len(), queue.lock().bytes), (0, 0));
+    }
+
+    #[test]
+    fn who_waits_for_room_leaves_half_of_it_to_others() {
+        let queue = FillQueue::new(4, 1000);
+        let mut fills: VecDeque<Fill> = (0..3).map(|_| fill_of(100)).collect();
+        queue.push_patiently(&scope("n"), &mut fills);
+        assert_eq!((queue.len(), fills.len()), (2, 1));
+        assert_eq!(queue.push(&scope("n"), vec![fill_of(100)]), 0);
+        queue.push_patiently(&scope("n"), &mut fills);
+        assert_eq!(fills.len(), 1);
+        queue.take();
+        fills.push_front(fill_of(900));
+        queue.push_patiently(&scope("n"), &mut fills);
+        assert_eq!((queue.len(), fills.len()), (1, 1), "a large one goes alone");
     }
 
     #[test]

@@ -35,6 +35,10 @@ use crate::{
 /// How many keys a read may ask for in the time of one deadline. Ten thousand rows of 1 KiB are 10 MB: they take tens of
 /// milliseconds to travel, and a cache that is well must not be taken for dead.
 const KEYS_PER_DEADLINE: usize = 250;
+/// How long after a message was sent that no replica took writes need not try. A replica serves nothing for longer than
+/// this after holds go through again (doc-cache's `proof.settle_ms`): so whoever did not tell the cache of a write is
+/// heard of again before anything is served. docs/adr/0004-cache-coherence.md, "Settling".
+const SKIP_FOR: Duration = Duration::from_millis(2500);
 
 /// Shared by every worker.
 #[derive(Debug)]
@@ -50,6 +54,10 @@ pub(crate) struct Shared {
     failures: AtomicU32,
     read_open: AtomicBool,
     write_open: AtomicBool,
+    /// When the last message was sent that no replica took.
+    refused_at: Mutex<Option<Instant>>,
+    /// When the names were last resolved.
+    resolved_at: Mutex<Option<Instant>>,
     /// Whether the names were resolved, or tried to be, at least once.
     pub(crate) resolved: watch::Sender<bool>,
     warmth: watch::Sender<Warmth>,
@@ -76,6 +84,8 @@ impl Shared {
             failures: AtomicU32::new(0),
             read_open: AtomicBool::new(false),
             write_open: AtomicBool::new(false),
+            refused_at: Mutex::default(),
+            resolved_at: Mutex::default(),
             resolved: watch::Sender::new(false),
             warmth: watch::Sender::new(Warmth::Cold),
             probe: Notify::new(),
@@ -110,8 +120,14 @@ impl Shared {
         self.read_open.load(Relaxed)
     }
 
+    /// No replica took the last message of a write.
     pub(crate) fn write_open(&self) -> bool {
         self.write_open.load(Relaxed)
+    }
+
+    /// A write need not try to tell the cache: a message that was sent just now did not get there either.
+    pub(crate) fn may_skip(&self) -> bool {
+        self.write_open() && unpoisoned(&self.refused_at).is_some_and(|sent| sent.elapsed() < SKIP_FOR)
     }
 
     /// A replica answered a read.
@@ -161,8 +177,9 @@ impl Shared {
         self.refresh();
     }
 
-    /// The replicas are these now.
-    pub(crate) fn found(&self, found: &[(SocketAddr, Arc<str>)]) {
+    /// The replicas were these at `asked`.
+    pub(crate) fn found(&self, found: &[(SocketAddr, Arc<str>)], asked: Instant) {
+        *unpoisoned(&self.resolved_at) = Some(asked);
         if self.replicas.set(found) {
             tracing::info!(replicas = self.replicas.list().len(), "the document cache's replicas have changed");
             self.probe.notify_one();
@@ -171,8 +188,9 @@ impl Shared {
         self.resolved.send_replace(true);
     }
 
-    /// No replica took a write's message in time.
-    pub(crate) fn write_failed(&self) {
+    /// No replica took a write's message in time, which was sent at `sent`.
+    pub(crate) fn write_failed(&self, sent: Instant) {
+        self.refused(sent);
         if !self.write_open.swap(true, Relaxed) {
             tracing::warn!(
                 "the document cache takes no holds: writes go on without, and bypass it for what they change"
@@ -180,6 +198,15 @@ impl Shared {
             self.refresh();
         }
         self.deliver.notify_one();
+    }
+
+    /// Remembers that a message got nowhere. Where no replica is known, that is as old as the look-up of the names.
+    fn refused(&self, sent: Instant) {
+        let known = !self.replicas.list().is_empty();
+        let resolved_at = *unpoisoned(&self.resolved_at);
+        let sent = if known { Some(sent) } else { resolved_at.map(|at| at.min(sent)) };
+        let mut refused_at = unpoisoned(&self.refused_at);
+        *refused_at = sent.max(*refused_at);
     }
 
     /// A replica took one.
@@ -191,7 +218,7 @@ impl Shared {
     }
 
     pub(crate) fn backlog(&self) -> MutexGuard<'_, Backlog> {
-        self.backlog.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(&self.backlog)
     }
 
     /// Leaves a job to the background. What it concerns is bypassed when this returns.
@@ -244,4 +271,8 @@ impl Shared {
         let changed = watched.wait_for(|now| *now != seen).await;
         changed.map_or(seen, |now| *now)
     }
+}
+
+fn unpoisoned<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
 }

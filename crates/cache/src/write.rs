@@ -5,6 +5,8 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use tokio::time::Instant;
+
 use crate::{
     backlog::Job,
     bypass::{BypassGuard, Keys},
@@ -90,12 +92,12 @@ struct Pending<'a> {
 impl Pending<'_> {
     /// Delivers one after the other until one cannot be delivered.
     async fn deliver(&mut self) {
-        let until = self.shared.write_deadline();
+        let (sent, until) = (Instant::now(), self.shared.write_deadline());
         let mut any = false;
         while let Some(message) = self.job.messages.front() {
             if deliver(self.shared, self.channels, &self.job.scope, message, until).await.is_err() {
                 if !any {
-                    self.shared.write_failed();
+                    self.shared.write_failed(sent);
                 }
                 return;
             }
@@ -152,9 +154,10 @@ impl Write {
     /// Places the hold. A future dropped meanwhile leaves its release behind: nothing was sent to the origin.
     async fn hold(&self, deadline: Option<std::time::Instant>) -> Result<(), Away> {
         let (shared, channels) = (&*self.cache.shared, &*self.cache.channels);
-        if shared.write_open() {
+        if shared.may_skip() {
             return Err(Away::BreakerOpen);
         }
+        let sent = Instant::now();
         let limit = shared.write_deadline();
         let until = sooner(limit, deadline);
         let undo = Pending { shared, channels, job: Job::new(&self.scope, self.affects.releases(self.id)) };
@@ -165,7 +168,7 @@ impl Write {
                 undo.forget();
                 // A caller in a hurry, or with too much for the time, says nothing about the cache.
                 if !any && (away != Away::Deadline || until == limit) {
-                    shared.write_failed();
+                    shared.write_failed(sent);
                 }
                 return Err(away);
             }
@@ -199,7 +202,7 @@ impl Write {
         let (shared, channels) = (&*self.cache.shared, &*self.cache.channels);
         let job = Job::new(&self.scope, self.messages(outcome));
         let mut pending = Pending { shared, channels, job };
-        if !shared.write_open() {
+        if !shared.may_skip() {
             pending.deliver().await;
         }
     }

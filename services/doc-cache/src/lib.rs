@@ -15,4 +15,4 @@ mod settings;
 
 pub use observe::metrics;
 pub use program::{DocCache, StartError};
-pub use settings::{AccessSettings, BackendKind, DocCacheSettings, EmbeddedSettings, ValueSettings};
+pub use settings::{AccessSettings, BackendKind, DocCacheSettings, EmbeddedSettings, ProofSettings, ValueSettings};

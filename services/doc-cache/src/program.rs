@@ -78,7 +78,7 @@ impl Program for DocCache {
         );
         tokio::spawn(admin::serve(admin, health.clone(), metrics.clone(), lifecycle.clone()));
         let service = Service {
-            proof: Arc::new(Proof::new(clock)),
+            proof: Arc::new(Proof::new(clock, Duration::from_millis(settings.proof.settle_ms))),
             observe: Observe::new(&metrics),
             values: Arc::new(settings.values.clone()),
             backend,

@@ -9,6 +9,10 @@
 //! process is suspended: both times there must be a proof, and both of the same epoch. Once would not do. A process that
 //! was suspended after the first of these and wakes long after is told by the second; and a lookup that came right after
 //! the process woke, and read the backend before the first canary brought the new epoch, is told by the first.
+//!
+//! When holds go through again, writers do not know it yet: one that gave the cache up would acknowledge without a word to
+//! it. So nothing is served, and no lease is given, until they must have found it again: [`Proof::epoch`] is `None` for
+//! the settling time after a lapse, a start or a new epoch, while holds and releases are taken from the first moment.
 
 use std::{
     sync::{
@@ -41,18 +45,30 @@ pub(crate) struct Proof {
     sent_at: AtomicU64,
     epoch: AtomicU64,
     stop_writes: AtomicBool,
+    settle: Duration,
+    /// When writers must have found the cache, in nanoseconds of the clock.
+    settled_at: AtomicU64,
 }
 
 impl Proof {
     /// Nothing is proven.
-    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, sent_at: AtomicU64::new(0), epoch: AtomicU64::new(0), stop_writes: AtomicBool::new(false) }
+    pub(crate) fn new(clock: Arc<dyn Clock>, settle: Duration) -> Self {
+        Self {
+            clock,
+            sent_at: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+            stop_writes: AtomicBool::new(false),
+            settle,
+            settled_at: AtomicU64::new(0),
+        }
     }
 
-    /// The epoch that is proven now; `None` where none is.
+    /// The epoch that is proven now; `None` where none is, or writers may not know of it yet.
     pub(crate) fn epoch(&self) -> Option<u64> {
-        // The loop stores the epoch before the time: whoever sees the time sees an epoch at least as new.
-        self.age().filter(|age| *age < FRESH).map(|_| self.epoch.load(Ordering::Acquire))
+        // The loop stores the epoch and the settling before the time: whoever sees the time sees them at least as new.
+        self.age().filter(|age| *age < FRESH)?;
+        let settled = self.now() >= self.settled_at.load(Ordering::Acquire);
+        settled.then(|| self.epoch.load(Ordering::Acquire))
     }
 
     /// The last epoch that was known, proven or not; 0 where none was.
@@ -73,14 +89,23 @@ impl Proof {
 
     fn now(&self) -> u64 {
         // Five centuries of nanoseconds fit.
-        u64::try_from(self.clock.now().as_nanos()).unwrap_or(u64::MAX).max(1)
+        nanos(self.clock.now()).max(1)
     }
 
     fn went_through(&self, sent_at: u64, canary: Canary) {
+        let before = self.sent_at.load(Ordering::Acquire);
+        let lapsed = before == 0 || sent_at.saturating_sub(before) >= nanos(FRESH);
+        if lapsed || canary.epoch != self.last_epoch() {
+            self.settled_at.store(self.now().saturating_add(nanos(self.settle)), Ordering::Release);
+        }
         self.epoch.store(canary.epoch, Ordering::Release);
         self.stop_writes.store(canary.stop_writes, Ordering::Relaxed);
         self.sent_at.store(sent_at, Ordering::Release);
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Sends canaries until the service is cut. The first that goes through makes the service ready.
@@ -167,7 +192,7 @@ mod tests {
     #[test]
     fn a_proof_is_as_old_as_its_question_and_ends_with_the_clock() {
         let clock = Arc::new(Hand(Mutex::new(Duration::from_secs(10))));
-        let proof = Proof::new(Arc::clone(&clock) as _);
+        let proof = Proof::new(Arc::clone(&clock) as _, Duration::ZERO);
         assert_eq!((proof.epoch(), proof.age()), (None, None));
         let sent_at = proof.now();
         *clock.0.lock().unwrap() += Duration::from_millis(400);
@@ -175,5 +200,30 @@ mod tests {
         assert_eq!((proof.epoch(), proof.age()), (Some(7), Some(Duration::from_millis(400))));
         *clock.0.lock().unwrap() += Duration::from_millis(100);
         assert_eq!((proof.epoch(), proof.last_epoch()), (None, 7));
+    }
+    #[test]
+    fn nothing_is_served_until_writers_must_have_found_the_cache() {
+        let clock = Arc::new(Hand(Mutex::new(Duration::from_secs(10))));
+        let proof = Proof::new(Arc::clone(&clock) as _, Duration::from_secs(3));
+        let pass = |millis| *clock.0.lock().unwrap() += Duration::from_millis(millis);
+        let canary = |epoch| proof.went_through(proof.now(), Canary { epoch, stop_writes: false });
+        let settle = |epoch| {
+            for _ in 0..9 {
+                canary(epoch);
+                assert_eq!(proof.epoch(), None);
+                pass(333);
+            }
+            pass(3);
+            canary(epoch);
+            assert_eq!(proof.epoch(), Some(epoch));
+        };
+        settle(7);
+        pass(400);
+        canary(7);
+        assert_eq!(proof.epoch(), Some(7), "in time");
+        pass(500);
+        settle(7);
+        // A new epoch without a lapse: the backend is another one.
+        settle(8);
     }
 }

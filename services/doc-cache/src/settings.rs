@@ -34,6 +34,8 @@ pub struct DocCacheSettings {
     pub aerospike: AerospikeSettings,
     /// Values.
     pub values: ValueSettings,
+    /// What must be known before anything is served.
+    pub proof: ProofSettings,
     /// Bounds.
     pub limits: LimitSettings,
     /// Stopping.
@@ -57,6 +59,7 @@ impl Default for DocCacheSettings {
             embedded: EmbeddedSettings::default(),
             aerospike: AerospikeSettings::default(),
             values: ValueSettings::default(),
+            proof: ProofSettings::default(),
             limits: LimitSettings {
                 // Ten thousand values of 1 KiB, or one of the largest.
                 body_bytes: 16 * 1024 * 1024,
@@ -136,6 +139,23 @@ impl Default for ValueSettings {
     fn default() -> Self {
         // An hour bounds what the protocol does not cover; a day is for content that never changes under its key.
         Self { ttl_ms: 3_600_000, ttl_max_ms: 86_400_000 }
+    }
+}
+
+/// What must be known before anything is served.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProofSettings {
+    /// How long nothing is served after holds go through again, or for the first time, in milliseconds: writers that gave
+    /// the cache up must have found it again by then. At least 3000, and the time for which the name service lets an
+    /// answer stand; less only where no writer was there before.
+    pub settle_ms: u64,
+}
+
+impl Default for ProofSettings {
+    fn default() -> Self {
+        // A router tries every 2.25 s at the latest; a cluster's DNS lets an answer stand for 5 s.
+        Self { settle_ms: 10_000 }
     }
 }
 
