@@ -9,7 +9,7 @@ use crate::refusal::Refusal;
 #[derive(Debug, Clone)]
 pub enum Failure {
     /// The origin said so; its answer goes to the caller as it came.
-    Origin(Told),
+    Origin(Box<Told>),
     /// The time ran out.
     Timeout,
     /// Every connection to the origin is in use.

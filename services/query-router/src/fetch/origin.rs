@@ -148,7 +148,10 @@ impl OriginReader {
         headers::localize(&mut head.headers, self.client.target());
         head.headers.remove(CONTENT_LENGTH);
         match Limited::new(self.watched(body), ERROR_BYTES_MAX).collect().await {
-            Ok(body) => Failure::Origin(Told { status: head.status, headers: head.headers, body: body.to_bytes() }),
+            Ok(body) => {
+                let body = body.to_bytes();
+                Failure::Origin(Box::new(Told { status: head.status, headers: head.headers, body }))
+            }
             Err(error) => unusable(&format!("broke off: {error}")),
         }
     }

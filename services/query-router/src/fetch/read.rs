@@ -78,7 +78,7 @@ impl OriginReader {
                     Known::Found(_) => (distinct[*index], None),
                 })
                 .collect();
-            let found = self.from_origin(place, &wanted, until).await?;
+            let found = self.ask_origin(place, &wanted, until).await?;
             for (index, found) in missing.iter().zip(found) {
                 known[*index] = Known::Found(found);
             }
@@ -116,7 +116,7 @@ impl OriginReader {
 
     /// Reads from the origin. Digits are first taken for what the namespace's ids most likely are; the origin refuses a
     /// filter of the wrong type, and then they are taken for the other.
-    async fn from_origin(
+    async fn ask_origin(
         &self,
         place: &Arc<Place>,
         wanted: &[(&Asked, Option<LeaseToken>)],

@@ -96,41 +96,22 @@ impl Row {
         }
     }
 
-    /// The id and the attributes, each as its JSON text. `None` where the text is not a row's.
-    pub fn parts(text: &str) -> Option<(&RawValue, Vec<(Cow<'_, str>, &RawValue)>)> {
-        let shown: Shown<'_> = serde_json::from_str(text).ok()?;
-        Some((shown.id, shown.attributes.0))
-    }
-
     fn project(&self, names: &[String]) -> Option<Bytes> {
         let text = std::str::from_utf8(&self.shown).ok()?;
-        let (id, attributes) = Self::parts(text)?;
+        let Shown { id, attributes } = serde_json::from_str(text).ok()?;
         let mut out = BytesMut::new();
         open(&mut out, &DocId::of_row(id)?);
         let own = match names.iter().any(|name| name.starts_with(RESERVED_PREFIX)) && !self.reserved.is_empty() {
             true => serde_json::from_slice(&self.reserved).ok()?,
             false => Members(Vec::new()),
         };
-        for (name, value) in attributes.iter().chain(&own.0) {
+        for (name, value) in attributes.0.iter().chain(&own.0) {
             if names.iter().any(|asked| asked == name) {
                 member(&mut out, name, value);
             }
         }
         out.put_slice(b"}}");
         Some(out.freeze())
-    }
-
-    /// Whether the row has a value of this name.
-    pub fn has(&self, name: &str) -> bool {
-        let of = |text: &[u8]| {
-            let members: Option<Members<'_>> = serde_json::from_slice(text).ok();
-            members.is_some_and(|members| members.0.iter().any(|(known, _)| known == name))
-        };
-        if name.starts_with(RESERVED_PREFIX) {
-            return of(&self.reserved);
-        }
-        let text = std::str::from_utf8(&self.shown).unwrap_or_default();
-        Self::parts(text).is_some_and(|(_, attributes)| attributes.iter().any(|(known, _)| known == name))
     }
 
     /// Bytes that the row takes.
@@ -227,7 +208,6 @@ mod tests {
             );
             assert_eq!(shown(&row, &["a\"b", "none"]), r#"{"id":7,"attributes":{"a\"b":{"x":1}}}"#);
             assert_eq!(shown(&row, &[]), r#"{"id":7,"attributes":{}}"#);
-            assert!(row.has("_hevlayer_upserted_at") && row.has("vector") && !row.has("id") && !row.has("x"));
         }
     }
 
