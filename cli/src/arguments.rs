@@ -86,7 +86,10 @@ pub struct Up {
     /// Address of the stand-in; its admin port is 1000 above
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8090")]
     pub stand_in_address: String,
-    /// Let the stand-in, which takes any key, and the router in front of it listen where others can reach them
+    /// Address of the document cache; its admin port is 1000 above. Without, where cache.addresses of the router names others
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081")]
+    pub doc_cache_address: String,
+    /// Let the stand-in, which takes any key, the cache, which asks for none, and the router in front of them listen where others can reach them
     #[arg(long)]
     pub open_anywhere: bool,
     /// TOML file of the router's settings

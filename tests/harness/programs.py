@@ -121,6 +121,8 @@ def up_arguments(data_dir: Path, router_port: int, stand_in_port: int) -> list[s
         f"127.0.0.1:{router_port}",
         "--stand-in-address",
         f"127.0.0.1:{stand_in_port}",
+        "--doc-cache-address",
+        f"127.0.0.1:{free_port()}",
     ]
 
 

@@ -10,6 +10,8 @@ pub struct Parts {
     pub router_admin: String,
     /// The stand-in's base URL and admin URL, where it is the origin.
     pub stand_in: Option<(String, String)>,
+    /// The document cache's address and admin URL, where this mesh has its own.
+    pub doc_cache: Option<(String, String)>,
     /// The origin's host and port.
     pub origin: String,
     /// The key that the lines show.
@@ -26,6 +28,10 @@ pub fn banner(parts: &Parts) -> String {
         parts.router_admin.clone(),
         "HTTP and gRPC; keeps nothing".to_owned(),
     ]];
+    if let Some((url, admin)) = &parts.doc_cache {
+        let what = "gRPC; documents in memory and in the data directory, disposable".to_owned();
+        rows.push(vec!["doc-cache".to_owned(), url.clone(), admin.clone(), what]);
+    }
     let origin = match &parts.stand_in {
         Some((url, admin)) => {
             let what = "embedded stand-in for Turbopuffer (minifugu)".to_owned();
@@ -64,12 +70,14 @@ mod tests {
             router: "http://127.0.0.1:8080".to_owned(),
             router_admin: "http://127.0.0.1:9080".to_owned(),
             stand_in: Some(("http://127.0.0.1:8090".to_owned(), "http://127.0.0.1:9090".to_owned())),
+            doc_cache: Some(("http://127.0.0.1:8081".to_owned(), "http://127.0.0.1:9081".to_owned())),
             origin: "127.0.0.1:8090".to_owned(),
             key: "demo",
             data_dir: "d".to_owned(),
         };
         let text = banner(&parts);
         assert!(text.contains("Bearer demo") && text.contains("not Turbopuffer"), "{text}");
+        assert!(text.contains("http://127.0.0.1:8081") && text.contains("http://127.0.0.1:9081"), "{text}");
         (parts.stand_in, parts.key) = (None, "$LAYER_ORIGIN_API_KEY");
         let text = banner(&parts);
         assert!(text.contains("$LAYER_ORIGIN_API_KEY") && !text.contains("stand-in"), "{text}");

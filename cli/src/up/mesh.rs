@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use super::{
     banner::{Parts, banner},
+    doc_cache,
     stand_in::StandIn,
     state::Claim,
 };
@@ -47,6 +48,11 @@ pub async fn run(arguments: &Up) -> Result<(), Failure> {
         stand_in = Some(tokio::spawn(opened.serve(origin_life.clone())));
         origin_life.reached(Stage::Serving).await;
     }
+    let mut cache = None;
+    if starts_cache(arguments, &settings) {
+        let cache_settings = doc_cache::settings(arguments, &ProcessEnvironment)?;
+        cache = Some(doc_cache::Running::start(cache_settings, telemetry.traces()).await?);
+    }
     let parts = parts(arguments, &settings, !own_origin)?;
     let router = tokio::spawn(QueryRouter::run(settings, router_life.clone(), telemetry.traces()));
     let text = banner(&parts);
@@ -58,7 +64,10 @@ pub async fn run(arguments: &Up) -> Result<(), Failure> {
             routed.await.and(Err(early))
         }
     };
-    // The router drains first: what it has in flight still needs its origin.
+    // The router drains first: what it has in flight still needs its cache and its origin.
+    if let Some(cache) = cache {
+        ended = ended.and(cache.stop().await);
+    }
     origin_life.advance(Stage::Noticing);
     if let Some(stand_in) = stand_in {
         ended = ended.and(how_it_ended(stand_in.await));
@@ -66,6 +75,11 @@ pub async fn run(arguments: &Up) -> Result<(), Failure> {
     // Sending the last spans blocks.
     let _ = tokio::task::spawn_blocking(|| telemetry.flush()).await;
     ended
+}
+
+/// Whether the router's cache is the one that `layer up` starts: so it is where nobody named another, or none.
+fn starts_cache(arguments: &Up, settings: &RouterSettings) -> bool {
+    settings.cache.addresses == [arguments.doc_cache_address.as_str()]
 }
 
 /// The stand-in's end before it is told to end; never, where there is none.
@@ -121,10 +135,15 @@ fn settings(arguments: &Up, environment: &dyn Environment) -> Result<(RouterSett
         about: "",
         environment,
         arguments: std::iter::once(OsString::from("layer")).chain(flags.flatten()).collect(),
-        presets: vec![("log.filter", json!("warn"))],
+        presets: vec![("log.filter", json!("warn")), ("cache.addresses", json!([arguments.doc_cache_address]))],
     };
     let given = config::given::<RouterSettings>(&sources)?;
     let own_origin = given.contains("origin.url") || given.contains("origin.region");
+    if !given.iter().any(|name| name.starts_with("object_store.")) {
+        let objects = arguments.data.data_dir().join("objects");
+        sources.presets.push(("object_store.backend", json!("directory")));
+        sources.presets.push(("object_store.directory", json!(objects)));
+    }
     if let Some(address) = &arguments.router_address {
         sources.presets.push(("admin.address", json!(admin_address(address)?)));
     }
@@ -158,6 +177,12 @@ fn parts(arguments: &Up, settings: &RouterSettings, embedded: bool) -> Result<Pa
         router: format!("{scheme}://{}", settings.listen.address),
         router_admin: url(&settings.admin.address),
         stand_in,
+        doc_cache: starts_cache(arguments, settings)
+            .then(|| {
+                admin_address(&arguments.doc_cache_address)
+                    .map(|admin| (url(&arguments.doc_cache_address), url(&admin)))
+            })
+            .transpose()?,
         origin: settings.origin.target()?.address(),
         // The stand-in takes any key, where the router does not want a certain one.
         key: if embedded && settings.auth.mode != AuthMode::StoreKey { "demo" } else { "$LAYER_ORIGIN_API_KEY" },
@@ -225,6 +250,26 @@ mod tests {
         assert_eq!(at(&["--router-address", "127.0.0.1:7"], &[listen]), pair("127.0.0.1:7", "127.0.0.1:1007"));
         let admin = ("LAYER_ADMIN_ADDRESS", "127.0.0.1:6");
         assert_eq!(at(&["--router-address", "127.0.0.1:7"], &[admin]), pair("127.0.0.1:7", "127.0.0.1:6"));
+    }
+
+    #[test]
+    fn objects_are_kept_in_the_data_directory_unless_told_otherwise() {
+        let (settings, _) = of(&["--data-dir", "/d"], &[]).unwrap();
+        assert_eq!(settings.object_store.directory, Some("/d/objects".into()));
+        let (settings, _) = of(&[], &[("LAYER_OBJECT_STORE_BACKEND", "none")]).unwrap();
+        assert_eq!(settings.object_store.directory, None);
+    }
+
+    #[test]
+    fn a_cache_is_started_unless_another_or_none_was_named() {
+        let starts = |flags: &[&str], environment: &[(&str, &str)]| {
+            let line = ["layer", "up"].iter().chain(flags);
+            let Verb::Up(up) = Arguments::try_parse_from(line).unwrap().verb else { panic!("not `up`") };
+            starts_cache(&up, &of(flags, environment).unwrap().0)
+        };
+        assert!(starts(&[], &[]) && starts(&["--doc-cache-address", "127.0.0.1:7"], &[]));
+        assert!(!starts(&[], &[("LAYER_CACHE_ADDRESSES", "")]));
+        assert!(!starts(&[], &[("LAYER_CACHE_ADDRESSES", "cache:8081")]));
     }
 
     #[test]

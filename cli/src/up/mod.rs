@@ -2,6 +2,7 @@
 
 mod banner;
 mod detach;
+mod doc_cache;
 mod mesh;
 mod stand_in;
 mod state;

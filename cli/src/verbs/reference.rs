@@ -1,5 +1,6 @@
 //! The pages of the documentation that are made from the code.
 
+use doc_cache::DocCacheSettings;
 use layer_service::{config::reference as settings, metrics::inventory};
 use query_router::RouterSettings;
 
@@ -21,7 +22,17 @@ or the origin could not be reached) or `timeout`. Process metrics (`process_*`) 
 /// The text of a page.
 pub fn reference(page: ReferencePage) -> String {
     match page {
-        ReferencePage::Configuration => format!("{CONFIGURATION}{}", settings::<RouterSettings>("query-router")),
-        ReferencePage::Metrics => format!("{METRICS}{}", inventory("query-router", &query_router::metrics())),
+        ReferencePage::Configuration => format!(
+            "{CONFIGURATION}{}\n{}",
+            settings::<RouterSettings>("query-router"),
+            settings::<DocCacheSettings>("doc-cache"),
+        ),
+        ReferencePage::Metrics => {
+            format!(
+                "{METRICS}{}\n{}",
+                inventory("query-router", &query_router::metrics()),
+                inventory("doc-cache", &doc_cache::metrics())
+            )
+        }
     }
 }
