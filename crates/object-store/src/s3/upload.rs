@@ -63,7 +63,9 @@ impl Upload {
     }
 
     async fn send_part(&mut self) -> Result<(), Error> {
-        let part = self.gathered.split().freeze();
+        // At its full size at once: growing would copy, and hold twice as much.
+        let next = BytesMut::with_capacity(self.bucket.part_bytes);
+        let part = std::mem::replace(&mut self.gathered, next).freeze();
         let begun = match &mut self.begun {
             Some(begun) => begun,
             None => self.begun.insert(Begun::new(&self.bucket, &self.staging).await?),

@@ -1,13 +1,17 @@
 //! Who may have blobs: they are Layer's own, so no origin checks a bearer on the way.
 
+use std::time::Instant;
+
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header::AUTHORIZATION};
 
 use crate::{
     body::{RequestBody, Source},
     core::{Call, Core},
+    headers::SERVED_BY,
     refusal::Refusal,
     settings::AuthMode,
+    wait::within,
 };
 
 /// A call of the origin that any key may make, and that costs little.
@@ -16,7 +20,7 @@ const QUESTION: &str = "/v1/namespaces?page_size=1";
 impl Core {
     /// Lets only bearers pass that are known good. In mode `pass-through` that is the origin's to say: what it said lately
     /// holds, and else it is asked now.
-    pub(super) async fn known_good(&self, call: &mut Call<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(super) async fn known_good(&self, call: &Call<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
         let auth = &self.shared.settings.auth;
         if auth.mode == AuthMode::PassThrough && !auth.single_organisation {
             // Two organisations may have namespaces of the same name, and the store keeps them in one place.
@@ -25,19 +29,33 @@ impl Core {
         if self.shared.accepted.check(headers).is_ok() {
             return Ok(());
         }
-        let bearer = headers.get(AUTHORIZATION).ok_or(Refusal::Unauthorized("it is missing"))?;
-        let source = Source::whole(Bytes::new(), 0, self.stall_limit());
-        let progress = source.progress();
-        let mut question = Request::new(RequestBody::Direct(source));
-        *question.method_mut() = Method::GET;
-        *question.uri_mut() = http::Uri::from_static(QUESTION);
-        question.headers_mut().insert(AUTHORIZATION, bearer.clone());
-        let status = self.send(call, question, &progress).await?.status();
-        match self.shared.accepted.check(headers) {
-            Err(_) if status.is_server_error() || status.as_u16() == 429 => {
-                Err(Refusal::Saturated(format!("the origin answered {} when asked about the key", status.as_u16())))
+        let key = headers.get(AUTHORIZATION).ok_or(Refusal::Unauthorized("it is missing"))?;
+        let status = self.ask_about(key, call.deadline).await?;
+        if let Some(bearer) = self.shared.accepted.remember(headers) {
+            self.shared.accepted.answered(bearer, status);
+        }
+        match status {
+            StatusCode::TOO_MANY_REQUESTS => {
+                Err(Refusal::Saturated("the origin answered 429 about the key".to_owned()))
             }
-            checked => checked,
+            status if status.is_server_error() => {
+                Err(Refusal::Upstream(format!("the origin answered {} about the key", status.as_u16())))
+            }
+            _ => self.shared.accepted.check(headers),
+        }
+    }
+
+    /// What the origin says of a key.
+    async fn ask_about(&self, key: &HeaderValue, deadline: Option<Instant>) -> Result<StatusCode, Refusal> {
+        let mut question = Request::new(RequestBody::Direct(Source::whole(Bytes::new(), 0, self.stall_limit())));
+        *question.uri_mut() = http::Uri::from_static(QUESTION);
+        question.headers_mut().insert(AUTHORIZATION, key.clone());
+        let _counted = self.shared.observe.at_origin();
+        let until = deadline.unwrap_or_else(|| Instant::now() + self.patience());
+        let answer = within(Some(until), self.client.send(question)).await??;
+        match answer.headers().contains_key(SERVED_BY) {
+            true => Err(Refusal::Upstream("the origin is Layer itself (setting origin.url): a loop".to_owned())),
+            false => Ok(answer.status()),
         }
     }
 }
