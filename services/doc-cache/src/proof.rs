@@ -95,11 +95,15 @@ impl Proof {
     fn went_through(&self, sent_at: u64, canary: Canary) {
         let before = self.sent_at.load(Ordering::Acquire);
         let lapsed = before == 0 || sent_at.saturating_sub(before) >= nanos(FRESH);
+        self.stop_writes.store(canary.stop_writes, Ordering::Relaxed);
+        if lapsed && canary.stop_writes {
+            // An outage while writes are refused leaves no trace: removes extend a proof and never begin one.
+            return;
+        }
         if lapsed || canary.epoch != self.last_epoch() {
             self.settled_at.store(self.now().saturating_add(nanos(self.settle)), Ordering::Release);
         }
         self.epoch.store(canary.epoch, Ordering::Release);
-        self.stop_writes.store(canary.stop_writes, Ordering::Relaxed);
         self.sent_at.store(sent_at, Ordering::Release);
     }
 }
@@ -225,5 +229,24 @@ mod tests {
         settle(7);
         // A new epoch without a lapse: the backend is another one.
         settle(8);
+    }
+
+    #[test]
+    fn a_proof_is_never_begun_while_writes_are_refused() {
+        let clock = Arc::new(Hand(Mutex::new(Duration::from_secs(10))));
+        let proof = Proof::new(Arc::clone(&clock) as _, Duration::ZERO);
+        let pass = |millis| *clock.0.lock().unwrap() += Duration::from_millis(millis);
+        let canary = |stop_writes| proof.went_through(proof.now(), Canary { epoch: 7, stop_writes });
+        canary(true);
+        assert_eq!((proof.epoch(), proof.stop_writes()), (None, true));
+        canary(false);
+        pass(400);
+        canary(true);
+        assert_eq!(proof.epoch(), Some(7), "extended");
+        pass(500);
+        canary(true);
+        assert_eq!(proof.epoch(), None, "lapsed");
+        canary(false);
+        assert_eq!(proof.epoch(), Some(7));
     }
 }

@@ -10,13 +10,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aerospike::Value;
 use bytes::Bytes;
 
 use super::{
     Aerospike,
     calls::{Call, Row},
-    operations::{self, AGE, TOUCHED},
+    operations::{self, TOUCHED},
     record,
 };
 use crate::backend::{BackendError, Canary, Kind, Scope};
@@ -90,7 +89,7 @@ impl Aerospike {
         };
         match self.control("epoch", vec![step], until).await? {
             Row::Done(record) => epoch_of(record::number(&record, TOUCHED)),
-            Row::Refused => self.epoch_without_writes(same, lately, lapse, until).await,
+            Row::Refused => self.epoch_without_writes(same, lately, until).await,
             Row::Absent => {
                 self.begin_epoch(operations::first_epoch(self.names().epoch()?, rand::random()), until).await
             }
@@ -118,27 +117,22 @@ impl Aerospike {
         epoch_of(record::number(&record, TOUCHED))
     }
 
-    /// While writes are refused the record cannot be touched: it holds on if it can be proven to, else it is removed, and
-    /// there is no epoch, no hit and no lease until it can be written.
-    async fn epoch_without_writes(
-        &self,
-        same: bool,
-        lately: bool,
-        lapse: Duration,
-        until: Instant,
-    ) -> Result<u64, BackendError> {
+    /// While writes are refused the record cannot be touched, so what it says is no proof: this replica's own canaries may
+    /// extend theirs, and nobody begins one. Of other nodes the record is not the one that anybody proved: it goes.
+    async fn epoch_without_writes(&self, same: bool, lately: bool, until: Instant) -> Result<u64, BackendError> {
         let key = self.names().epoch()?;
-        let record = match self.control("epoch_read", vec![operations::read_epoch(key.clone())], until).await? {
-            Row::Done(record) => record,
-            Row::Absent => return Err(BackendError::StopWrites),
-            row => return Err(unexpected(row)),
-        };
-        let young = matches!(record.bins.get(AGE), Some(Value::Int(age)) if u128::try_from(*age).is_ok_and(|age| age < lapse.as_millis()));
-        if same && (lately || young) {
-            return epoch_of(record::epoch(&record));
+        if !same {
+            return match self.control("epoch_remove", vec![operations::remove(key)], until).await? {
+                Row::Done(_) | Row::Absent => Err(BackendError::StopWrites),
+                row => Err(unexpected(row)),
+            };
         }
-        match self.control("epoch_remove", vec![operations::remove(key)], until).await? {
-            Row::Done(_) | Row::Absent => Err(BackendError::StopWrites),
+        if !lately {
+            return Err(BackendError::StopWrites);
+        }
+        match self.control("epoch_read", vec![operations::read(key)], until).await? {
+            Row::Done(record) => epoch_of(record::epoch(&record)),
+            Row::Absent => Err(BackendError::StopWrites),
             row => Err(unexpected(row)),
         }
     }

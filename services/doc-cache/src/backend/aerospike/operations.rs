@@ -23,8 +23,6 @@ use crate::backend::{Fill, WriteId};
 /// (`HOLD_MAX`), so that no hold is lost with its record.
 const CONTROL_TTL: Duration = Duration::from_secs(900);
 
-/// The name under which the epoch's age is read.
-pub const AGE: &str = "age";
 /// The name under which the epoch is read after it was touched: two steps on one bin answer with a list.
 pub const TOUCHED: &str = "touched";
 
@@ -149,15 +147,6 @@ pub fn first_epoch(key: Key, fresh: u64) -> BatchOperation {
 /// Makes a new epoch, whatever there is, and reads it, as [`TOUCHED`].
 pub fn new_epoch(key: Key, fresh: u64) -> BatchOperation {
     BatchOperation::write(&lasting(RecordExistsAction::Update, None), key, epoch_steps(fresh))
-}
-
-/// Reads the epoch and how long ago it was touched, in milliseconds, as [`AGE`].
-pub fn read_epoch(key: Key) -> BatchOperation {
-    let steps = vec![
-        operations::get_bin(BIN_EPOCH),
-        operations::exp::read_exp(AGE, exp::since_update(), ExpReadFlags::DEFAULT),
-    ];
-    BatchOperation::read_ops(&BatchReadPolicy::default(), key, steps)
 }
 
 fn epoch_steps(fresh: u64) -> Vec<Operation> {
