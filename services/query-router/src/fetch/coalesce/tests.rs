@@ -228,12 +228,14 @@ async fn who_goes_away_disturbs_nobody_and_the_last_one_takes_the_query_along() 
     first.answer(1);
     assert_eq!(values(stays).await, [Some(row(&uint(1), 1))]);
     bench.silent().await;
+    let began = Instant::now();
     let (one, two) = (bench.read(&[uint(1)]), bench.read(&[uint(2)]));
     let (mut first, mut second) = (bench.next().await, bench.next().await);
     one.abort();
     first.reply.closed().await;
     two.abort();
     second.reply.closed().await;
+    assert!(began.elapsed() < Duration::from_secs(1), "it is dropped at once, not when its time is up");
     bench.assert_empty().await;
 }
 
