@@ -34,7 +34,7 @@ pub fn late_calls() -> Config {
 pub fn filters() -> Config {
     Config {
         writers: vec![writer(Kind::Filter(0b1)), writer(ONE), writer(Kind::Whole(0b1))],
-        fetches: 3,
+        fetches: 2,
         faults: Faults { lost_writers: 1, evicted_namespaces: 1, evicted_keys: 1, purges: 1, ..Faults::default() },
         ..Config::new("writes by filter", Detail::Records)
     }
