@@ -41,3 +41,13 @@ pub struct Refused {
     /// Why the hold could not be placed.
     pub reason: Away,
 }
+
+/// Why a write must not be acknowledged though the origin has applied it: `cache.coherence` is `strict`, and the cache
+/// could not be told what changed under a namespace's hold. Other processes may read older values until it is told, which
+/// is tried in the background. (Keys that are held one by one are safe: they have no value while their hold stands.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the write was applied and not acknowledged: cache.coherence is `strict`, and the document cache could not be told \
+     what changed; send it again"
+)]
+pub struct Untold;

@@ -21,7 +21,7 @@
 //!
 //! let write = cache.begin(&scope, Affects::Keys(vec![Key::uint(1)]), None).await?;
 //! // … write the origin, and read its definite answer …
-//! write.finish(Outcome::Changed(Vec::new())).await;
+//! write.finish(Outcome::Changed(Vec::new())).await?;
 //! // … now acknowledge.
 //! # Ok(()) }
 //! ```
@@ -54,7 +54,7 @@ mod write;
 mod tests;
 
 pub use cache::{Cache, CacheService};
-pub use error::{Away, Refused};
+pub use error::{Away, Refused, Untold};
 pub use key::{KEY_BYTES_MAX, Key};
 pub use namespaces::{Policies, Policy};
 pub use observe::METRICS;

@@ -50,6 +50,11 @@ impl Message {
         matches!(self, Self::Hold(..) | Self::HoldNamespace(_))
     }
 
+    /// Whether it says that something has changed which no hold of its own keeps from being served.
+    pub(crate) fn clears(&self) -> bool {
+        matches!(self, Self::Clear(_) | Self::Purge)
+    }
+
     pub(crate) fn keys(&self) -> Option<&Keys> {
         match self {
             Self::Hold(_, keys) | Self::Release(_, keys) | Self::Clear(keys) => Some(keys),

@@ -14,7 +14,7 @@ use crate::{
     call::sooner,
     channels::Channels,
     deliver::deliver,
-    error::{Away, Refused},
+    error::{Away, Refused, Untold},
     key::Key,
     message::{Message, WriteId, pieces},
     observe::Undelivered,
@@ -195,15 +195,23 @@ impl Write {
     /// cleared what changed, or the backlog has it and this process bypasses the cache for it. Takes up to
     /// `cache.hold_deadline_ms` when the cache went away since, and no time while it is known to be away. When the
     /// returned future is dropped half-way, what is left goes to the backlog.
-    pub async fn finish(mut self, outcome: Outcome) {
+    ///
+    /// # Errors
+    /// [`Untold`], with coherence `strict` only: do not acknowledge the write.
+    pub async fn finish(mut self, outcome: Outcome) -> Result<(), Untold> {
         if !std::mem::take(&mut self.open) {
-            return;
+            return Ok(());
         }
         let (shared, channels) = (&*self.cache.shared, &*self.cache.channels);
         let job = Job::new(&self.scope, self.messages(outcome));
         let mut pending = Pending { shared, channels, job };
         if !shared.may_skip() {
             pending.deliver().await;
+        }
+        let owes = pending.job.messages.iter().any(Message::clears);
+        match shared.settings.coherence {
+            Coherence::Strict if owes => Err(Untold),
+            _ => Ok(()),
         }
     }
 

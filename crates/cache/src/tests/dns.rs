@@ -62,7 +62,7 @@ async fn the_first_write_waits_for_the_first_look_up() {
     let mesh = Mesh::cold(Net::of(1), |_| {});
     let write = mesh.cache.begin(&mesh.scope, Affects::Keys(keys(1..2)), None).await.unwrap();
     assert!(write.is_held());
-    write.finish(crate::Outcome::Nothing).await;
+    write.finish(crate::Outcome::Nothing).await.unwrap();
     let net = Net::of(1);
     net.nameless();
     let mesh = Mesh::cold(net, |_| {});

@@ -27,7 +27,7 @@ async fn a_fill_under_an_ended_lease_is_refused_and_counted() {
     let Lookup::Miss(Some(lease)) = mesh.one(1).await else { panic!("no lease") };
     let write = mesh.cache.begin(&mesh.scope, crate::Affects::Keys(keys(1..2)), None).await.unwrap();
     assert_eq!(mesh.one(1).await, Lookup::Miss(None));
-    write.finish(crate::Outcome::Changed(Vec::new())).await;
+    write.finish(crate::Outcome::Changed(Vec::new())).await.unwrap();
     mesh.cache.fill(&mesh.scope, vec![Fill { key: Key::uint(1), lease, body: Body::document("{}"), ttl: None }]);
     mesh.until(|mesh| mesh.net.backend().ttls.len() == 1).await;
     assert!(has_lease(&mesh.one(1).await));
@@ -96,7 +96,7 @@ async fn without_a_cache_nothing_waits_and_nothing_is_refused() {
     assert_eq!((gotten.outcome, gotten.lookups.len()), (GetOutcome::Away(Away::Disabled), 2));
     let write = cache.begin(&scope, crate::Affects::Namespace, None).await.unwrap();
     assert!(!write.is_held());
-    write.finish(crate::Outcome::ChangedUnknown).await;
+    write.finish(crate::Outcome::ChangedUnknown).await.unwrap();
     drop(cache.begin(&scope, crate::Affects::Keys(keys(0..1)), None).await.unwrap());
     assert_eq!(cache.purge_namespace(&scope, None).await, Err(Away::Disabled));
     assert_eq!(cache.inspect(&scope, &Key::uint(0), None).await, Err(Away::Disabled));
@@ -126,7 +126,7 @@ fn futures_can_be_sent() {
     sends(|cache, scope| async move { cache.get(&scope, &keys(0..2), None).await });
     sends(|cache, scope| async move {
         let write = cache.begin(&scope, crate::Affects::Namespace, None).await;
-        write.unwrap().finish(crate::Outcome::ChangedUnknown).await;
+        write.unwrap().finish(crate::Outcome::ChangedUnknown).await.unwrap();
         cache.stats(None).await
     });
 }

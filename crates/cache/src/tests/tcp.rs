@@ -73,7 +73,7 @@ async fn a_replica_is_found_lost_and_found_again() {
     drop(server);
     in_time(async { while cache.get(&scope, &keys(0..1), None).await.outcome == GetOutcome::Answered {} }).await;
     let write = in_time(cache.begin(&scope, Affects::Keys(keys(0..1)), None)).await.unwrap();
-    write.finish(Outcome::Changed(Vec::new())).await;
+    write.finish(Outcome::Changed(Vec::new())).await.unwrap();
     in_time(cache.warmth_changed(Warmth::Warm)).await;
 
     let _server = Server::start(&net, address);
@@ -98,7 +98,7 @@ fn workers_have_runtimes_of_their_own() {
                     in_time(cache.warmth_changed(Warmth::Cold)).await;
                     let write = cache.begin(&scope, Affects::Keys(keys(n..n + 1)), None).await.unwrap();
                     assert!(write.is_held());
-                    write.finish(Outcome::Changed(Vec::new())).await;
+                    write.finish(Outcome::Changed(Vec::new())).await.unwrap();
                     cache.get(&scope, &keys(n..n + 1), None).await
                 })
             })

@@ -7,11 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use layer_cache::{Affects, Cache, Outcome, Refused, Scope, Write};
+use layer_cache::{Affects, Cache, Outcome, Refused, Scope, Untold, Write};
 use tokio::time::timeout;
 
 use super::{gate::Gate, observe::Counts};
-use crate::clock;
+use crate::{clock, refusal::Refusal};
 
 /// The part of a hold's time that may pass before the body has left: the rest is for the origin's longest write. With the
 /// default of 75 s it is 15 s, and 60 s are left.
@@ -76,21 +76,32 @@ impl Hold {
         let Ok(write) = begin(&self.cache, &self.scope, &self.affects, None, &self.counts).await else { return };
         self.gate.renew(asked);
         if let Some(older) = self.write.replace(write) {
-            older.finish(Outcome::Nothing).await;
+            // Nothing changed by it, so nothing is owed.
+            let _ = older.finish(Outcome::Nothing).await;
         }
     }
 
     /// The origin has answered definitely: tells the cache, which must come before the caller's answer.
-    pub async fn finish(mut self, outcome: Outcome) {
-        let Some(write) = self.write.take() else { return };
+    ///
+    /// # Errors
+    /// [`Untold`]: the write must not be acknowledged.
+    pub async fn finish(mut self, outcome: Outcome) -> Result<(), Untold> {
+        let Some(write) = self.write.take() else { return Ok(()) };
         self.counts.ended(match outcome {
             Outcome::Nothing => "nothing",
             Outcome::Changed(_) => "changed",
             Outcome::ChangedUnknown => "purged",
         });
         let started = Instant::now();
-        write.finish(outcome).await;
+        let told = write.finish(outcome).await;
         self.counts.waited("release", started.elapsed());
+        told
+    }
+}
+
+impl From<Untold> for Refusal {
+    fn from(untold: Untold) -> Self {
+        Self::CacheAway(untold.to_string())
     }
 }
 

@@ -42,7 +42,7 @@ impl Core {
             && is_finished_write(body)
         {
             let hold = self.hold(scope, Affects::Namespace, call).await?;
-            hold.finish(Outcome::ChangedUnknown).await;
+            hold.finish(Outcome::ChangedUnknown).await?;
         }
         Ok(answer)
     }

@@ -71,7 +71,7 @@ impl Core {
         let hold = self.hold(scope, Affects::Namespace, call).await?;
         // The body is small and there already: nothing of it has to pass later.
         if let Err(stopped) = hold.gate().pass() {
-            hold.finish(Outcome::Nothing).await;
+            hold.finish(Outcome::Nothing).await?;
             return Err(stopped.into());
         }
         hold.gate().complete();
@@ -102,7 +102,7 @@ impl Core {
         let asked = match self.asked(call, &mut request) {
             Ok(asked) => asked,
             Err(refusal) => {
-                hold.finish(Outcome::Nothing).await;
+                hold.finish(Outcome::Nothing).await?;
                 return Err(refusal);
             }
         };
@@ -130,7 +130,7 @@ impl Core {
                 return answer;
             }
             (Verdict::Nothing, answer) => {
-                hold.finish(Outcome::Nothing).await;
+                hold.finish(Outcome::Nothing).await?;
                 answer
             }
             (_, answer) => answer,
@@ -174,7 +174,7 @@ impl Core {
             _ => (Ok(answer.map(Relayable::Origin)), None),
         };
         let outcome = plan::changed(hold.affects(), written, listed.as_ref());
-        hold.finish(outcome).await;
+        hold.finish(outcome).await?;
         answer
     }
 }
