@@ -76,6 +76,7 @@ soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes o
 	scripts/need nginx nginx
 	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache -p layer-bench
 	cd tests && LAYER_SOAK=1 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q e2e
+	cd tests && LAYER_FAULT_SECONDS=60 LAYER_FAULT_SEEDS=1,2,3,4,5 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s faults
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
 	"$(CARGO_TARGET_DIR)/release/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/release/query-router" \
 		--cases write-large,query-read-large --connections 64 --rounds $$(( $(SOAK_SECONDS) / 30 )) --seconds 5

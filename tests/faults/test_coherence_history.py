@@ -2,7 +2,7 @@
 
 Two routers, one doc-cache behind a proxy for each router, one origin. Writers and readers go through both routers while
 faults come and go; afterwards every fetch is judged against the history of the writes, and every key is compared with
-the origin. LAYER_FAULT_SEEDS (a comma between them) and LAYER_FAULT_SECONDS change what runs; `make soak` runs for long.
+the origin. LAYER_FAULT_SEEDS (a comma between them) and LAYER_FAULT_SECONDS change what runs; `make soak` does.
 
 In `available` mode a router that alone is cut off from the cache is the documented exception (docs/operations/
 document-cache.md), so there all routers are cut at once; `strict` has no exception.
@@ -117,7 +117,8 @@ def test_no_fetch_is_older_than_an_acknowledged_write(
     found = stale(writes, fetches)
     assert not found, f"{len(found)} stale fetches; seed {seed}; faults: {chaos.said}\n" + "\n".join(found[:20])
     failures = [failure for reader in readers for failure in reader.failures]
-    assert not failures, f"{len(failures)} fetches failed; seed {seed}; faults: {chaos.said}\n" + "\n".join(failures[:20])
+    what = f"seed {seed}; faults: {chaos.said}\n" + "\n".join(failures[:20])
+    assert not failures, f"{len(failures)} fetches failed; {what}"
     compare_with_the_origin(writers, routers, origin)
 
 
