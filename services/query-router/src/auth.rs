@@ -59,6 +59,11 @@ impl Auth {
         Ok(())
     }
 
+    /// The origin's own key as a header, for what is done without a caller.
+    pub fn store_bearer(&self) -> Option<HeaderValue> {
+        self.store_key.as_ref().and_then(|key| bearer(key).ok())
+    }
+
     /// Whether the call shows the credential of Layer's own services.
     pub fn is_internal(&self, headers: &HeaderMap) -> bool {
         match (&self.internal_key, headers.get(INTERNAL_KEY)) {

@@ -44,6 +44,7 @@ use crate::{
     scale::Scale,
     settings::RouterSettings,
     wait::{in_time, within},
+    warm,
 };
 
 /// What all workers share.
@@ -60,6 +61,8 @@ pub struct Shared {
     pub blobs: blobs::Common,
     /// What fetches share.
     pub fetch: fetch::Common,
+    /// What warming shares.
+    pub warm: Arc<warm::Common>,
     /// Demand for the document cache.
     pub scale: Scale,
     /// What writes share towards the document cache.
@@ -235,6 +238,11 @@ impl Core {
                 Box::pin(self.edited(route, call, request)).await
             }
             Route::Document(namespace, id) => Box::pin(self.fetch_one(namespace, id, call, request)).await,
+            Route::WarmHint(namespace) => Box::pin(self.warm_hint(namespace, call, request)).await,
+            Route::Warm(namespace) => Box::pin(self.post_warm(namespace, call, request)).await,
+            Route::WarmJobs(namespace) => Box::pin(self.list_warm_jobs(namespace, call, request)).await,
+            Route::WarmJob(namespace, id) => Box::pin(self.warm_job(namespace, id, false, call, request)).await,
+            Route::CancelWarmJob(namespace, id) => Box::pin(self.warm_job(namespace, id, true, call, request)).await,
             Route::PutBlob(namespace) => Box::pin(self.put_blob(namespace, call, request)).await,
             Route::Blob(namespace, hash) => Box::pin(self.get_blob(namespace, hash, call, request)).await,
             Route::Documents(namespace) => Box::pin(self.fetch_many(namespace, call, request)).await,

@@ -26,11 +26,13 @@ mod route;
 mod scale;
 mod settings;
 mod wait;
+mod warm;
 
 pub use blobs::BlobSettings;
 pub use fetch::FetchSettings;
 pub use program::{QueryRouter, StartError};
 pub use settings::{AuthMode, AuthSettings, OriginProtocol, OriginSettings, RouterSettings, WriteSettings};
+pub use warm::WarmSettings;
 
 /// Every metric of the router, for the inventory.
 pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
@@ -40,6 +42,7 @@ pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
         coherence::METRICS,
         scale::METRICS,
         blobs::METRICS,
+        warm::METRICS,
         layer_cache::METRICS,
         layer_object_store::METRICS,
     ]

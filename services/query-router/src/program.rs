@@ -27,13 +27,14 @@ use crate::{
     blobs,
     body::Budget,
     coherence::Coherence,
-    core::Shared,
+    core::{Core, Shared},
     fetch,
     front::MakeFront,
     headers::SERVED_BY,
     observe::Observe,
     scale::{self, Scale},
     settings::RouterSettings,
+    warm,
 };
 
 /// How long the origin has to say who it is before the router starts without knowing.
@@ -106,12 +107,14 @@ impl Program for QueryRouter {
         let drain = settings.drain.clone();
         let store = ObjectStore::open(&settings.object_store, &metrics).await?;
         let cache = Arc::new(CacheService::start(&settings.cache, &metrics)?);
+        let (warm, inbox) = warm::Common::new(&settings.warm, &metrics);
         let shared = Arc::new(Shared {
             flights: InFlight::new(settings.limits.requests_max),
             messages: InFlight::new(settings.limits.requests_max),
             observe: Observe::new(&metrics),
             coherence: Coherence::new(&settings.cache, &metrics, settings.limits.requests_max)?,
             scale,
+            warm: Arc::new(warm),
             accepted: Accepted::new(settings.auth.mode),
             blobs: blobs::Common::new(&settings.blobs, store, &metrics),
             fetch: fetch::Common::new(&settings.fetch, settings.auth.mode, &metrics),
@@ -123,6 +126,8 @@ impl Program for QueryRouter {
             lifecycle: lifecycle.clone(),
             traces,
         });
+        let core = Core::new(Arc::clone(&shared), Arc::clone(&origin), cache.handle());
+        let warming = tokio::spawn(warm::run(core, inbox, lifecycle.clone()));
         let make = MakeFront { shared, origin: Arc::clone(&origin), cache: Arc::clone(&cache), common };
         let served = tokio::spawn(server::serve(listener, make, options, lifecycle.clone()));
         refuse_itself(&origin).await?;
@@ -133,6 +138,8 @@ impl Program for QueryRouter {
             let _ = served.await;
         };
         lifecycle.stop(&drain, idle).await;
+        // It ends by itself when the stop begins, and soon.
+        let _ = warming.await;
         // Where a worker still holds on to it, the process ends anyway, and what was not delivered runs out.
         if let Ok(cache) = Arc::try_unwrap(cache) {
             cache.stop(CACHE_STOP).await;

@@ -79,6 +79,9 @@ pub enum Refusal {
     /// The document cache could not be told of a write, and writes are not sent without.
     #[error("doc-cache: {0}")]
     CacheAway(String),
+    /// The document cache is away, and there is nothing to do without it.
+    #[error("doc-cache: no replica of the document cache answers; try again shortly")]
+    CacheCold,
     /// The object store is away.
     #[error("{0}; try again shortly")]
     StoreAway(String),
@@ -88,6 +91,9 @@ pub enum Refusal {
     /// No such blob.
     #[error("the namespace has no blob with this hash")]
     NoBlob,
+    /// No such job.
+    #[error("the namespace has no warm job with this id")]
+    NoJob,
     /// A blob over the limit.
     #[error("the blob is larger than {limit} bytes (blobs.bytes_max)")]
     BlobTooLarge {
@@ -119,7 +125,8 @@ impl Refusal {
             Self::Timeout | Self::Expired => (StatusCode::GATEWAY_TIMEOUT, "gateway_timeout"),
             Self::StoreAway(_) => (StatusCode::SERVICE_UNAVAILABLE, "object_store_unavailable"),
             Self::NoStore(_) => (StatusCode::SERVICE_UNAVAILABLE, "service_unavailable"),
-            Self::NoBlob => (StatusCode::NOT_FOUND, "not_found"),
+            Self::CacheCold => (StatusCode::SERVICE_UNAVAILABLE, "cache_cold"),
+            Self::NoBlob | Self::NoJob => (StatusCode::NOT_FOUND, "not_found"),
             Self::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "gateway_draining"),
         }
@@ -140,6 +147,7 @@ impl Refusal {
             | Self::Saturated(_)
             | Self::Unsent(_)
             | Self::CacheAway(_)
+            | Self::CacheCold
             | Self::StoreAway(_) => {
                 headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }

@@ -39,6 +39,14 @@ pub enum Route<'a> {
     Document(&'a str, &'a str),
     /// POST /v2/namespaces/{ns}/documents
     Documents(&'a str),
+    /// POST /v2/namespaces/{ns}/warm
+    Warm(&'a str),
+    /// GET /v2/namespaces/{ns}/warm-jobs
+    WarmJobs(&'a str),
+    /// GET /v2/namespaces/{ns}/warm-jobs/{id}
+    WarmJob(&'a str, &'a str),
+    /// DELETE /v2/namespaces/{ns}/warm-jobs/{id}
+    CancelWarmJob(&'a str, &'a str),
     /// PUT /v1/namespaces/{ns}/blobs
     PutBlob(&'a str),
     /// GET and HEAD /v1/namespaces/{ns}/blobs/{sha256}
@@ -116,6 +124,10 @@ impl<'a> Route<'a> {
             ("GET" | "HEAD", 2, action) if document(action).is_some() => {
                 document(action).map_or(Self::Unknown, |id| Self::Document(namespace, id))
             }
+            ("POST", 2, "warm") => Self::Warm(namespace),
+            ("GET" | "HEAD", 2, "warm-jobs") => Self::WarmJobs(namespace),
+            ("GET" | "HEAD", 2, action) if action.starts_with("warm-jobs/") => Self::WarmJob(namespace, &action[10..]),
+            ("DELETE", 2, action) if action.starts_with("warm-jobs/") => Self::CancelWarmJob(namespace, &action[10..]),
             ("PUT", 1, "blobs") => Self::PutBlob(namespace),
             ("GET" | "HEAD", 1, action) if action.starts_with("blobs/") => Self::Blob(namespace, &action[6..]),
             ("GET", 1, action) if action.starts_with("operations/") => Self::Operation(namespace),
@@ -141,6 +153,10 @@ impl<'a> Route<'a> {
             Self::Operation(_) => "operation",
             Self::Document(..) => "fetch",
             Self::Documents(_) => "batch_fetch",
+            Self::Warm(_) => "warm",
+            Self::WarmJobs(_) => "list_warm_jobs",
+            Self::WarmJob(..) => "get_warm_job",
+            Self::CancelWarmJob(..) => "cancel_warm_job",
             Self::PutBlob(_) => "put_blob",
             Self::Blob(..) => "get_blob",
             Self::OtherRead => "other_read",
@@ -163,6 +179,10 @@ impl<'a> Route<'a> {
             | Self::Operation(name)
             | Self::Document(name, _)
             | Self::Documents(name)
+            | Self::Warm(name)
+            | Self::WarmJobs(name)
+            | Self::WarmJob(name, _)
+            | Self::CancelWarmJob(name, _)
             | Self::PutBlob(name)
             | Self::Blob(name, _) => Some(name),
             _ => None,
@@ -200,6 +220,10 @@ mod tests {
             ("GET", "/v2/namespaces/a/documents/1", Route::Document("a", "1")),
             ("HEAD", "/v2/namespaces/a/documents/%2e%2E%2f", Route::Document("a", "%2e%2E%2f")),
             ("POST", "/v2/namespaces/a/documents", Route::Documents("a")),
+            ("POST", "/v2/namespaces/a/warm", Route::Warm("a")),
+            ("GET", "/v2/namespaces/a/warm-jobs", Route::WarmJobs("a")),
+            ("GET", "/v2/namespaces/a/warm-jobs/1", Route::WarmJob("a", "1")),
+            ("DELETE", "/v2/namespaces/a/warm-jobs/1", Route::CancelWarmJob("a", "1")),
             ("PUT", "/v1/namespaces/a/blobs", Route::PutBlob("a")),
             ("GET", "/v1/namespaces/a/blobs/00ff", Route::Blob("a", "00ff")),
             ("HEAD", "/v1/namespaces/a/blobs/", Route::Blob("a", "")),

@@ -12,7 +12,7 @@ use layer_service::config::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{blobs::BlobSettings, fetch::FetchSettings};
+use crate::{blobs::BlobSettings, fetch::FetchSettings, warm::WarmSettings};
 
 /// Every setting of the query-router.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -32,9 +32,11 @@ pub struct RouterSettings {
     pub cache: CacheSettings,
     /// Fetches of documents by id.
     pub fetch: FetchSettings,
+    /// Warming the document cache.
+    pub warm: WarmSettings,
     /// Blobs.
     pub blobs: BlobSettings,
-    /// Where blobs are kept.
+    /// Where blobs and warm jobs are kept.
     pub object_store: ObjectStoreSettings,
     /// Bounds.
     pub limits: LimitSettings,
@@ -184,6 +186,7 @@ impl Settings for RouterSettings {
         self.origin.validate()?;
         self.cache.validate()?;
         self.fetch.validate()?;
+        self.warm.validate()?;
         one_or_more(&[("write.read_ahead_bytes", self.write.read_ahead_bytes)])?;
         self.validate_auth()
     }

@@ -9,6 +9,7 @@
 //! kept as the origin wrote them; what one caller's key may not read never reaches it.
 
 mod batch;
+mod bulk;
 mod coalesce;
 mod common;
 mod failure;
@@ -26,8 +27,11 @@ mod verify;
 pub use batch::{Batch, Carried, JsonBatch, Window};
 pub use common::Common;
 pub use failure::Failure;
+#[cfg(test)]
+pub use failure::Told;
 pub use id::{Asked, DocId};
 pub use observe::{METRICS, Operation};
+pub use origin::OriginReader;
 pub use place::Place;
 pub use request::{Fetch, IDS_MAX, Include, NAMES_MAX};
 pub use serve::{Typed, absent};

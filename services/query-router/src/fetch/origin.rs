@@ -70,7 +70,7 @@ impl Asker for OriginReader {
 
 impl OriginReader {
     /// Reads in one query, or where the answer is too large in ever smaller ones.
-    async fn read_parts(&self, query: &Query, span: &tracing::Span) -> Result<Vec<Found>, Failure> {
+    pub(super) async fn read_parts(&self, query: &Query, span: &tracing::Span) -> Result<Vec<Found>, Failure> {
         let mut found = Vec::with_capacity(query.wanted.len());
         let mut parts = vec![query.wanted.as_slice()];
         while let Some(part) = parts.pop() {
@@ -92,9 +92,26 @@ impl OriginReader {
         part: &[Wanted],
         span: &tracing::Span,
     ) -> Result<Option<Vec<Found>>, Failure> {
-        let _in_flight = self.shared.observe.at_origin();
         self.shared.fetch.observe.queried(part.len());
-        let mut request = self.request(&query.place, part, query.until.into());
+        let path = format!("/v2/namespaces/{}/query", query.place.namespace);
+        let request = self.request(&query.place, Method::POST, &path, query_body(part).into(), query.until.into());
+        let limit = if part.len() == 1 { ONE_BYTES_MAX } else { self.shared.settings.fetch.query_bytes_max };
+        match self.exchange(&query.place, request, limit, span).await? {
+            Some(body) => rows(&body, part).map(Some),
+            None if part.len() > 1 => Ok(None),
+            None => Err(unusable("is too large")),
+        }
+    }
+
+    /// Sends a call about a place and reads its good answer; `None` where that is longer than `limit` bytes.
+    pub(super) async fn exchange(
+        &self,
+        place: &Place,
+        mut request: Request<RequestBody>,
+        limit: usize,
+        span: &tracing::Span,
+    ) -> Result<Option<Bytes>, Failure> {
+        let _in_flight = self.shared.observe.at_origin();
         if self.shared.traces {
             propagate(span, request.headers_mut());
         }
@@ -103,30 +120,35 @@ impl OriginReader {
         if answer.headers().contains_key(SERVED_BY) {
             return Err(Failure::Upstream("the origin is Layer itself (setting origin.url): a loop".to_owned()));
         }
-        self.shared.fetch.reached(&query.place, answer.status());
+        self.shared.fetch.reached(place, answer.status());
         if answer.status() != StatusCode::OK {
             return Err(self.told(answer).await);
         }
         if answer.headers().contains_key(CONTENT_ENCODING) {
             return Err(unusable("is compressed, which was not asked for"));
         }
-        let limit = if part.len() == 1 { ONE_BYTES_MAX } else { self.shared.settings.fetch.query_bytes_max };
         match Limited::new(self.watched(answer.into_body()), limit).collect().await {
-            Ok(body) => rows(&body.to_bytes(), part).map(Some),
-            Err(error) if error.is::<LengthLimitError>() && part.len() > 1 => Ok(None),
-            Err(error) if error.is::<LengthLimitError>() => Err(unusable("is too large")),
+            Ok(body) => Ok(Some(body.to_bytes())),
+            Err(error) if error.is::<LengthLimitError>() => Ok(None),
             Err(error) => Err(unusable(&format!("broke off: {error}"))),
         }
     }
 
-    fn request(&self, place: &Place, part: &[Wanted], until: Instant) -> Request<RequestBody> {
-        let body = Bytes::from(query_body(part));
+    /// A call about a place, with its key.
+    pub(super) fn request(
+        &self,
+        place: &Place,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        until: Instant,
+    ) -> Request<RequestBody> {
         let length = body.len();
         let stall = Duration::from_millis(self.shared.settings.limits.body_stall_timeout_ms);
         let mut request = Request::new(RequestBody::Direct(Source::whole(body, length as u64, stall)));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         // A namespace comes from a path that was parsed, or from a name that was checked.
-        *request.uri_mut() = format!("/v2/namespaces/{}/query", place.namespace).parse().unwrap_or_default();
+        *request.uri_mut() = path.parse().unwrap_or_default();
         let headers = request.headers_mut();
         if let Some(authorization) = &place.authorization {
             headers.insert(AUTHORIZATION, authorization.clone());
@@ -161,22 +183,27 @@ impl OriginReader {
         crate::body::Watched::new(body, stall)
     }
 
-    /// Fills the cache with what was read, under the leases that were taken before it was sent.
+    /// Fills the cache with what was read.
     fn fill(&self, query: &Query, found: &[Found]) {
         let Some(scope) = &query.place.scope else { return };
-        let leased = query.wanted.iter().zip(found).filter_map(|(one, found)| Some((one, one.lease.clone()?, found)));
-        let fills = leased.map(|(one, lease, found)| Fill {
-            key: one.id.key(),
-            lease,
-            body: found.as_ref().map_or_else(|| Body::absent(one.id.json()), Row::to_cache),
-            // That a row is absent is remembered for a short time anyhow.
-            ttl: found.as_ref().and(query.place.ttl),
-        });
-        let fills: Vec<Fill> = fills.collect();
+        let fills = fills(query, found);
         if !fills.is_empty() {
             self.cache.fill(scope, fills);
         }
     }
+}
+
+/// What the cache is told of the answers to a query, under the leases that were taken before it was sent.
+pub(super) fn fills(query: &Query, found: &[Found]) -> Vec<Fill> {
+    let leased = query.wanted.iter().zip(found).filter_map(|(one, found)| Some((one, one.lease.clone()?, found)));
+    let fills = leased.map(|(one, lease, found)| Fill {
+        key: one.id.key(),
+        lease,
+        body: found.as_ref().map_or_else(|| Body::absent(one.id.json()), Row::to_cache),
+        // That a row is absent is remembered for a short time anyhow.
+        ttl: found.as_ref().and(query.place.ttl),
+    });
+    fills.collect()
 }
 
 /// The query for these ids and nothing else. Ordering by id needs no vector and no text index.
@@ -189,7 +216,7 @@ fn query_body(part: &[Wanted]) -> String {
     )
 }
 
-fn unusable(reason: &str) -> Failure {
+pub(super) fn unusable(reason: &str) -> Failure {
     Failure::Upstream(format!("the origin's answer to a query by id {reason}"))
 }
 

@@ -142,7 +142,7 @@ impl Core {
         Went { operation, began: call.measured.started(), ids: fetch.ids.len(), cache_result: None }
     }
 
-    fn ends(&self, place: &Place, mut went: Went, strong: bool, from: Origin) {
+    fn ends(&self, place: &Arc<Place>, mut went: Went, strong: bool, from: Origin) {
         went.cache_result = Some(from.name());
         self.shared.fetch.observe.went(&place.namespace, went);
         if place.scope.is_some() && !strong {
@@ -152,6 +152,9 @@ impl Core {
                 Origin::MissOnError => Met::Away,
             };
             self.shared.scale.met(&place.namespace, true, met);
+            if met == Met::Missed {
+                self.shared.warm.missed(place);
+            }
         }
     }
 

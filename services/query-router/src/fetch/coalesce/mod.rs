@@ -109,6 +109,11 @@ impl Coalescer {
         Self { state: Arc::default(), bounds }
     }
 
+    /// Whether any id waits for its turn at the origin.
+    pub fn is_waited_for(&self) -> bool {
+        self.lock().waiting > 0
+    }
+
     /// Reads `wanted` from the origin by queries that are sent from now on; what was found of each, in their order.
     ///
     /// # Errors

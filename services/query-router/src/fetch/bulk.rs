@@ -1,0 +1,198 @@
+//! Reading much of a namespace, for warming: pages of ids, and rows that nobody waits for.
+//!
+//! None of it goes through the coalescer: a fetch's id must not wait behind a thousand of a warm, and nobody is answered
+//! by what is read here. That it is right follows from the leases alone: they are taken before the query is sent.
+
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use http::Method;
+use layer_cache::{Away, GetOutcome, Key, Lookup};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    coalesce::{Found, Query, Wanted},
+    failure::Failure,
+    id::DocId,
+    origin::{OriginReader, fills, unusable},
+    place::Place,
+    row::Row,
+};
+
+/// The longest page of ids, in bytes: 10,000 ids of 64 bytes with every byte escaped are 4 MB.
+const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The longest metadata, in bytes: a schema of 1,024 attributes.
+const METADATA_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Keys that `cache.deadline_ms` is for.
+const KEYS_PER_DEADLINE: usize = 250;
+
+/// What came of some ids.
+#[derive(Debug, Default)]
+pub struct Refilled {
+    /// Rows that were read and handed to the cache.
+    pub warmed: usize,
+    /// Bytes of these.
+    pub bytes: u64,
+    /// Ids that the cache gave no lease for.
+    pub unleased: Vec<DocId>,
+    /// The cache did not answer for all of them.
+    pub away: Option<Away>,
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    approx_row_count: u64,
+}
+
+#[derive(Deserialize)]
+struct Page<'a> {
+    #[serde(borrow)]
+    rows: Vec<Id<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Id<'a> {
+    #[serde(borrow)]
+    id: &'a RawValue,
+}
+
+impl OriginReader {
+    /// About how many rows the namespace has, as the origin says.
+    ///
+    /// # Errors
+    /// [`Failure`], which carries the origin's own answer where it is no success.
+    pub async fn row_count(&self, place: &Place, until: Instant) -> Result<u64, Failure> {
+        let path = format!("/v2/namespaces/{}/metadata", place.namespace);
+        let request = self.request(place, Method::GET, &path, Bytes::new(), until);
+        let body = self.in_time(place, request, METADATA_BYTES_MAX, until).await?;
+        let metadata: Metadata = serde_json::from_slice(&body).map_err(|_| unusable("names no row count"))?;
+        Ok(metadata.approx_row_count)
+    }
+
+    /// The next `limit` ids in the origin's order; none at the end.
+    ///
+    /// # Errors
+    /// [`Failure`] where the origin could not be read.
+    pub async fn page(
+        &self,
+        place: &Place,
+        after: Option<&DocId>,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Vec<DocId>, Failure> {
+        let path = format!("/v2/namespaces/{}/query", place.namespace);
+        let request = self.request(place, Method::POST, &path, page_body(after, limit).into(), until);
+        let body = self.in_time(place, request, PAGE_BYTES_MAX, until).await?;
+        let page: Page<'_> = serde_json::from_slice(&body).map_err(|_| unusable("has no rows"))?;
+        let ids: Option<Vec<DocId>> = page.rows.iter().map(|row| DocId::of_row(row.id)).collect();
+        let ids = ids.ok_or_else(|| unusable("has a row without an id"))?;
+        match ids.last().is_some_and(|last| Some(last) == after) || ids.len() > limit {
+            // It would be asked for again, for ever.
+            true => Err(unusable("is not of the page that was asked for")),
+            false => Ok(ids),
+        }
+    }
+
+    /// Reads those of `ids` into the cache that it does not have. Waits for room in the fill queue, and reads nothing of
+    /// the origin that could not be kept.
+    ///
+    /// # Errors
+    /// [`Failure`] where the origin could not be read.
+    pub async fn refill(
+        &self,
+        place: &std::sync::Arc<Place>,
+        ids: &[DocId],
+        until: Instant,
+    ) -> Result<Refilled, Failure> {
+        let Some(scope) = &place.scope else { return Ok(Refilled::default()) };
+        let ids = distinct(ids);
+        let keys: Vec<Key> = ids.iter().map(|id| id.key()).collect();
+        let gotten = self.cache.get(scope, &keys, Some(self.unhurt(keys.len()))).await;
+        let mut refilled = Refilled::default();
+        if let GetOutcome::Away(away) = gotten.outcome {
+            refilled.away = Some(away);
+        }
+        let mut wanted = Vec::new();
+        for (id, lookup) in ids.into_iter().zip(gotten.lookups) {
+            match lookup {
+                Lookup::Hit(_) => {}
+                Lookup::Miss(None) => refilled.unleased.push(id.clone()),
+                lease @ Lookup::Miss(Some(_)) => wanted.push(leased(id, lease)),
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(refilled);
+        }
+        let query =
+            Query { place: std::sync::Arc::clone(place), wanted, until: until.into(), span: tracing::Span::none() };
+        let found = self.read_parts(&query, &query.span);
+        let found = tokio::time::timeout_at(query.until, found).await.map_err(|_| Failure::Timeout)??;
+        let rows = |found: &Found| found.as_ref().map(Row::size);
+        refilled.bytes = found.iter().filter_map(rows).sum();
+        let absent = found.iter().filter(|found| found.is_none()).count();
+        refilled.warmed = self.cache.fill_patiently(scope, fills(&query, &found)).await.saturating_sub(absent);
+        Ok(refilled)
+    }
+
+    /// A little before the cache's own deadline: that a large look-up is late must not open the breaker of fetches.
+    fn unhurt(&self, keys: usize) -> Instant {
+        let times = u32::try_from(keys.div_ceil(KEYS_PER_DEADLINE).max(1)).unwrap_or(u32::MAX);
+        let deadline = Duration::from_millis(self.shared.settings.cache.deadline_ms) * times;
+        Instant::now() + deadline * 9 / 10
+    }
+
+    async fn in_time(
+        &self,
+        place: &Place,
+        request: http::Request<crate::body::RequestBody>,
+        limit: usize,
+        until: Instant,
+    ) -> Result<Bytes, Failure> {
+        let span = tracing::Span::none();
+        let exchange = self.exchange(place, request, limit, &span);
+        let body = tokio::time::timeout_at(until.into(), exchange).await.map_err(|_| Failure::Timeout)??;
+        body.ok_or_else(|| unusable("is too large"))
+    }
+}
+
+fn leased(id: &DocId, lookup: Lookup) -> Wanted {
+    let lease = if let Lookup::Miss(lease) = lookup { lease } else { None };
+    Wanted { id: id.clone(), lease }
+}
+
+/// Without those that share a key with one before them: a query must not ask for both.
+fn distinct(ids: &[DocId]) -> Vec<&DocId> {
+    let mut keys = HashSet::with_capacity(ids.len());
+    ids.iter().filter(|id| keys.insert(id.key())).collect()
+}
+
+/// The query for a page of ids. No `include_attributes`: the origin answers ids alone.
+fn page_body(after: Option<&DocId>, limit: usize) -> String {
+    let filters = after.map(|after| format!(r#""filters":["id","Gt",{}],"#, after.json())).unwrap_or_default();
+    format!(r#"{{{filters}"rank_by":["id","asc"],"limit":{limit}}}"#)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_asked_for_behind_the_last_id() {
+        let parsed = |body: &str| serde_json::from_str::<serde_json::Value>(body).unwrap();
+        let first = serde_json::json!({"rank_by": ["id", "asc"], "limit": 5});
+        assert_eq!(parsed(&page_body(None, 5)), first);
+        let next = serde_json::json!({"filters": ["id", "Gt", "a\"b"], "rank_by": ["id", "asc"], "limit": 5});
+        assert_eq!(parsed(&page_body(Some(&DocId::Text("a\"b".into())), 5)), next);
+    }
+
+    #[test]
+    fn spellings_of_one_key_are_asked_for_once() {
+        let uuid = "67e55044-10b1-426f-9247-bb680e5fe0c8";
+        let ids = [uuid.to_owned(), uuid.to_uppercase(), "a".to_owned()].map(|text| DocId::Text(text.into()));
+        assert_eq!(distinct(&ids), [&ids[0], &ids[2]]);
+    }
+}
