@@ -121,6 +121,20 @@ async fn a_look_up_of_many_is_one_batch_and_its_leases_another() {
 }
 
 #[tokio::test]
+async fn more_keys_than_a_server_takes_in_one_batch_are_cut() {
+    let case = case().await;
+    case.store("9999", "one").await;
+    let ids: Vec<_> = (0..10_000).map(|n| id(&n.to_string())).collect();
+    let (backend, scope, write) = (&case.backend, &case.scope, write());
+    backend.hold(scope, write, &ids, LONG, PATIENCE).await.unwrap();
+    assert_eq!(case.get("9999").await, Lookup::Held);
+    backend.clear(scope, &ids, PATIENCE).await.unwrap();
+    backend.release(scope, write, &ids, PATIENCE).await.unwrap();
+    let found = backend.get(scope, &ids, PATIENCE).await.unwrap();
+    assert!(found.len() == ids.len() && found.iter().all(|found| matches!(found, Lookup::Miss(_))));
+}
+
+#[tokio::test]
 async fn every_refusal_of_a_write_leads_to_a_remove() {
     for refusal in ["overload", "set limit", "stop-writes"] {
         let case = case().await;

@@ -59,4 +59,6 @@ impl Code {
     pub const EXPIRED_SESSION: Self = Self(66);
     /// Nobody logged in on this connection.
     pub const NOT_AUTHENTICATED: Self = Self(80);
+    /// A batch has more rows than `batch-max-requests`.
+    pub const BATCH_MAX_REQUESTS: Self = Self(151);
 }

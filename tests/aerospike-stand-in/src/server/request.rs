@@ -14,18 +14,19 @@ pub(super) enum Request {
     Single(Message),
     Batch(Batch),
     Scan(Message),
-    /// It could not be read.
+    /// It could not be read, or is too long.
     Bad {
         is_batch: bool,
+        code: Code,
     },
 }
 
 impl Request {
     pub(super) fn read(body: Bytes) -> Self {
         match Message::read(body) {
-            Err(_) => Self::Bad { is_batch: false },
+            Err(_) => Self::Bad { is_batch: false, code: Code::PARAMETER },
             Ok(message) if message.is_batch() => {
-                Batch::read(&message).map_or(Self::Bad { is_batch: true }, Self::Batch)
+                Batch::read(&message).map_or_else(|code| Self::Bad { is_batch: true, code }, Self::Batch)
             }
             Ok(message) if message.fields.query.is_some() => Self::Scan(message),
             Ok(message) => Self::Single(message),
@@ -59,7 +60,7 @@ impl Request {
         let context = Context { store: &shared.store, faults, is_community: shared.options.is_community };
         match self {
             _ if !is_known => self.refuse(&mut out, Code::NOT_AUTHENTICATED),
-            Self::Bad { .. } => self.refuse(&mut out, Code::PARAMETER),
+            Self::Bad { code, .. } => self.refuse(&mut out, *code),
             Self::Single(message) => {
                 let reply = match &message.fields.digest {
                     Some(digest) => transaction::run(&context, message, digest),
@@ -78,7 +79,7 @@ impl Request {
 
     fn refuse(&self, out: &mut BytesMut, code: Code) {
         match self {
-            Self::Single(_) | Self::Bad { is_batch: false } => write_single(out, &Reply::of(code)),
+            Self::Single(_) | Self::Bad { is_batch: false, .. } => write_single(out, &Reply::of(code)),
             _ => write_end(out, code),
         }
     }

@@ -6,8 +6,8 @@ use super::message::{read_ops, take};
 use super::{Fields, Message};
 use crate::code::Code;
 
-/// The most rows of a batch, well above the server's limits: a bound for the count that a message claims.
-const ROWS_MAX: usize = 1_000_000;
+/// The most rows of a batch: the server's `batch-max-requests` where it is not configured.
+const ROWS_MAX: usize = 5000;
 /// Says: answer every row, whatever the others came to.
 const RESPOND_ALL: u8 = 0x4;
 
@@ -45,8 +45,10 @@ impl Batch {
         let mut data = parent.fields.batch.clone().ok_or(Code::PARAMETER)?;
         let mut head = take(&mut data, 5)?;
         let count = head.get_u32() as usize;
-        if count == 0 || count > ROWS_MAX {
-            return Err(Code::PARAMETER);
+        match count {
+            0 => return Err(Code::PARAMETER),
+            count if count > ROWS_MAX => return Err(Code::BATCH_MAX_REQUESTS),
+            _ => {}
         }
         let respond_all = head.get_u8() & RESPOND_ALL != 0;
         let mut rows: Vec<Row> = Vec::new();

@@ -12,6 +12,9 @@ use crate::backend::BackendError;
 
 /// Every step is idempotent, so a call that met a cold pool or a broken connection may be repeated within its deadline.
 const RETRIES: usize = 3;
+/// Rows of one request. A server refuses more than its `batch-max-requests` (5,000 unless configured) as a whole, and a
+/// call has up to 10,000 keys.
+const ROWS_MAX: usize = 2500;
 /// Pause before a retry: a connection that is being opened is there after this.
 const RETRY_PAUSE_MS: u32 = 2;
 
@@ -49,7 +52,8 @@ pub struct Call<'a> {
 }
 
 impl Connection {
-    /// Sends `operations` as one batch; the answer has a row for each, in order.
+    /// Sends `operations` as one batch, or as several at once where the server would refuse one; the answer has a row for
+    /// each, in order.
     ///
     /// # Errors
     /// [`BackendError`] where not one row was answered.
@@ -96,11 +100,13 @@ impl Connection {
         let client = self.client().ok_or_else(|| BackendError::Unavailable("not connected yet".to_owned()))?;
         let remaining = remaining(until)?;
         let policy = policy(remaining);
-        match tokio::time::timeout(remaining, client.batch(&policy, operations)).await {
-            Err(_) => Err(BackendError::Timeout),
+        let requests = operations.chunks_mut(ROWS_MAX).map(|rows| client.batch(&policy, rows));
+        let sent = futures_util::future::join_all(requests);
+        let ended = tokio::time::timeout(remaining, sent).await.map_err(|_| BackendError::Timeout)?;
+        match ended.into_iter().find_map(Result::err) {
             // A node's failure is in its rows too; other nodes' rows may be good.
-            Ok(Err(error)) if operations.iter().all(unanswered) => Err(meaning(&error)),
-            Ok(_) => Ok(()),
+            Some(error) if operations.iter().all(unanswered) => Err(meaning(&error)),
+            _ => Ok(()),
         }
     }
 }
