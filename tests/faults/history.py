@@ -24,6 +24,7 @@ class Write:
     start: float
     end: float
     acknowledged: bool
+    how: str = ""
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,12 @@ def _judge(writes: list[Write], fetch: Fetch) -> str:
     if fetch.shows in allowed:
         return ""
     when = f"{fetch.start:.4f} to {fetch.end:.4f}"
+    lately = "; ".join(
+        f"{write.shows} by {write.how} {write.start:.4f} to {write.end:.4f}{'' if write.acknowledged else ' unknown'}"
+        for write in writes
+        if fetch.shows - 2 <= write.version <= since + 2
+    )
     return (
-        f"{fetch.key} through router {fetch.router} ({fetch.cache}) from {when} shows {fetch.shows}, allowed "
-        f"{sorted(allowed)}; acknowledged {since} at {last.end if last else 0:.4f}"
+        f"{fetch.key} through reader {fetch.router} ({fetch.cache}) from {when} shows {fetch.shows}, allowed "
+        f"{sorted(allowed)}; acknowledged {since} at {last.end if last else 0:.4f}; writes: {lately}"
     )

@@ -92,7 +92,9 @@ class Writer(threading.Thread):
 
     def _one(self) -> None:
         keys, shows, body = self._choose()
-        keep = self._random.choice(self._keeps)
+        number = self._random.randrange(len(self._keeps))
+        keep = self._keeps[number]
+        how = f"{next(iter(body))} of {len(keys)} through router {number}"
         start = time.monotonic()
         try:
             status, _, _ = keep.request("POST", PATH, body)
@@ -103,7 +105,7 @@ class Writer(threading.Thread):
             version = self.version[key] + 1
             self.version[key] = version
             self.live[key] = shown != ABSENT
-            self.writes.append(Write(key, version, shown, start, end, status == 200))
+            self.writes.append(Write(key, version, shown, start, end, status == 200, how))
         if status != 200:
             self.refused += 1
             self._begin_group()
@@ -179,4 +181,5 @@ class Reader(threading.Thread):
         if status not in (200, 404):
             self.failures.append(f"{keys}: {status} {body}")
             return
+        cache = f"{cache} of {len(keys)}"
         self.fetches += [Fetch(key, found.get(key, ABSENT), start, end, self.number, cache) for key in set(keys)]
