@@ -91,7 +91,7 @@ mod tests {
     fn told(status: u16, retry_after: Option<&'static str>) -> Failure {
         let headers = retry_after.map(|value| (RETRY_AFTER, HeaderValue::from_static(value)));
         let status = StatusCode::from_u16(status).unwrap();
-        Failure::Origin(Told { status, headers: HeaderMap::from_iter(headers), body: Bytes::new() })
+        Failure::Origin(Box::new(Told { status, headers: HeaderMap::from_iter(headers), body: Bytes::new() }))
     }
 
     #[test]
