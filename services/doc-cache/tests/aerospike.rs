@@ -244,6 +244,26 @@ async fn noise_is_no_answer() {
 }
 
 #[tokio::test]
+async fn a_touch_that_was_long_on_its_way_does_not_hide_an_outage() {
+    let case = case().await;
+    let before = case.fixture.proven().await;
+    // This replica's own canary went through just now, by its own clock; the server has seen none for long.
+    case.fixture.server().control().advance_clock(10 * LAPSE);
+    let after = case.backend.canary(LAPSE, DEADLINE).await.unwrap();
+    assert_ne!(before.epoch, after.epoch);
+}
+
+#[tokio::test]
+async fn names_that_nobody_uses_go_some_day() {
+    let case = case().await;
+    let control = case.fixture.server().control();
+    case.get("k").await;
+    case.backend.hold_namespace(&case.scope, write(), LONG, DEADLINE).await.unwrap();
+    control.advance_clock(Duration::from_secs(31 * 24 * 60 * 60));
+    assert_eq!(case.backend.inspect(&case.scope, &id("k"), DEADLINE).await.unwrap().generation, None);
+}
+
+#[tokio::test]
 async fn an_evicted_key_is_a_miss_and_its_leases_end() {
     let case = case().await;
     let lease = case.lease("k").await;

@@ -84,29 +84,37 @@ impl Aerospike {
     async fn epoch_now(&self, same: bool, lately: bool, lapse: Duration, until: Instant) -> Result<u64, BackendError> {
         let step = match (same, lately) {
             (false, _) => operations::new_epoch(self.names().epoch()?, rand::random()),
-            (true, true) => operations::touch_epoch(self.names().epoch()?, None),
-            (true, false) => operations::touch_epoch(self.names().epoch()?, Some(lapse)),
+            // The touch before came after that canary was sent, so this one comes within two lapses, or its answer is not
+            // waited for.
+            (true, true) => operations::touch_epoch(self.names().epoch()?, 2 * lapse),
+            (true, false) => operations::touch_epoch(self.names().epoch()?, lapse),
         };
         match self.control("epoch", vec![step], until).await? {
             Row::Done(record) => epoch_of(record::number(&record, TOUCHED)),
             Row::Refused => self.epoch_without_writes(same, lately, until).await,
             Row::Absent => {
-                self.begin_epoch(operations::first_epoch(self.names().epoch()?, rand::random()), until).await
+                let step = operations::first_epoch(self.names().epoch()?, rand::random());
+                self.begin_epoch(step, lapse, until).await
             }
             Row::Filtered => {
                 let step = operations::replace_epoch(self.names().epoch()?, rand::random(), lapse);
-                self.begin_epoch(step, until).await
+                self.begin_epoch(step, lapse, until).await
             }
             row => Err(unexpected(row)),
         }
     }
 
     /// Begins an epoch, unless another replica has just done so: then its epoch holds.
-    async fn begin_epoch(&self, step: aerospike::BatchOperation, until: Instant) -> Result<u64, BackendError> {
+    async fn begin_epoch(
+        &self,
+        step: aerospike::BatchOperation,
+        lapse: Duration,
+        until: Instant,
+    ) -> Result<u64, BackendError> {
         let record = match self.control("epoch_begin", vec![step], until).await? {
             Row::Done(record) => record,
             Row::Exists | Row::Filtered => {
-                let touch = operations::touch_epoch(self.names().epoch()?, None);
+                let touch = operations::touch_epoch(self.names().epoch()?, lapse);
                 match self.control("epoch", vec![touch], until).await? {
                     Row::Done(record) => record,
                     row => return Err(unexpected(row)),

@@ -23,6 +23,10 @@ use crate::backend::{Fill, WriteId};
 /// (`HOLD_MAX`), so that no hold is lost with its record.
 const CONTROL_TTL: Duration = Duration::from_secs(900);
 
+/// How long a namespace's record lives after its last hold, purge or new generation. Its loss is a purge, once a month for
+/// who only reads; if it never went, every name that anybody ever asked for would stay for ever.
+const NAMESPACE_TTL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// The name under which the epoch is read after it was touched: two steps on one bin answer with a list.
 pub const TOUCHED: &str = "touched";
 
@@ -89,18 +93,18 @@ pub fn fill(key: Key, fill: Fill, expires_ms: i64) -> BatchOperation {
 /// Opens a hold on a namespace.
 pub fn hold_namespace(key: Key, write: WriteId, until_ms: i64) -> BatchOperation {
     let steps = vec![maps::put(&map_policy(), BIN_HOLDS, hold_id(write), Value::Int(until_ms))];
-    BatchOperation::write(&lasting(RecordExistsAction::Update, None), key, steps)
+    BatchOperation::write(&policy(RecordExistsAction::Update, NAMESPACE_TTL, None), key, steps)
 }
 
 /// Closes a hold on a namespace.
 pub fn release_namespace(key: Key, write: WriteId) -> BatchOperation {
-    BatchOperation::write(&lasting(RecordExistsAction::UpdateOnly, None), key, closed(write).to_vec())
+    BatchOperation::write(&policy(RecordExistsAction::UpdateOnly, NAMESPACE_TTL, None), key, closed(write).to_vec())
 }
 
 /// Makes a namespace's first generation, unless it has one.
 pub fn first_generation(key: Key, generation: u64) -> BatchOperation {
     let steps = vec![put(BIN_GENERATION, number_value(generation))];
-    BatchOperation::write(&lasting(RecordExistsAction::CreateOnly, None), key, steps)
+    BatchOperation::write(&policy(RecordExistsAction::CreateOnly, NAMESPACE_TTL, None), key, steps)
 }
 
 /// Makes a namespace's next generation and forgets the holds that ran out, unless it has got another meanwhile.
@@ -113,24 +117,25 @@ pub fn next_generation(key: Key, seen: Option<u64>, generation: u64, expired: Ve
         Some(seen) => is(BIN_GENERATION, seen),
         None => exp::not(exp::bin_exists(BIN_GENERATION)),
     };
-    BatchOperation::write(&lasting(RecordExistsAction::UpdateOnly, Some(unchanged)), key, steps)
+    BatchOperation::write(&policy(RecordExistsAction::UpdateOnly, NAMESPACE_TTL, Some(unchanged)), key, steps)
 }
 
 /// Gives a namespace a new generation, whatever it has.
 pub fn purge(key: Key, generation: u64) -> BatchOperation {
     let steps = vec![put(BIN_GENERATION, number_value(generation))];
-    BatchOperation::write(&lasting(RecordExistsAction::Update, None), key, steps)
+    BatchOperation::write(&policy(RecordExistsAction::Update, NAMESPACE_TTL, None), key, steps)
 }
 
-/// Touches the epoch and reads it, as [`TOUCHED`]; with `lapse`, only if somebody has touched it within that time by the
-/// server's own clock. The condition must be the filter's: by the time the steps are done the record counts as updated.
-pub fn touch_epoch(key: Key, lapse: Option<Duration>) -> BatchOperation {
+/// Touches the epoch and reads it, as [`TOUCHED`], only if somebody has touched it within `lapse` by the server's own clock:
+/// without that a touch that was long on its way would hide that nobody's canary went through meanwhile. The condition must
+/// be the filter's: by the time the steps are done the record counts as updated.
+pub fn touch_epoch(key: Key, lapse: Duration) -> BatchOperation {
     let steps = vec![
         operations::exp::write_exp(BIN_EPOCH, exp::int_bin(BIN_EPOCH), ExpWriteFlags::DEFAULT),
         operations::exp::read_exp(TOUCHED, exp::int_bin(BIN_EPOCH), ExpReadFlags::DEFAULT),
     ];
-    let young = lapse.map(|lapse| exp::lt(exp::since_update(), millis(lapse)));
-    BatchOperation::write(&lasting(RecordExistsAction::UpdateOnly, young), key, steps)
+    let young = exp::lt(exp::since_update(), millis(lapse));
+    BatchOperation::write(&lasting(RecordExistsAction::UpdateOnly, Some(young)), key, steps)
 }
 
 /// Makes a new epoch if nobody has touched the present one for `lapse`, and reads it, as [`TOUCHED`].
@@ -196,7 +201,7 @@ fn policy(exists: RecordExistsAction, ttl: Duration, filter: Option<Expression>)
     }
 }
 
-/// Records of namespaces and of the epoch do not expire: their loss is a purge, of one namespace or of all.
+/// The epoch's record does not expire: there is one, and its loss is a purge of all.
 fn lasting(exists: RecordExistsAction, filter: Option<Expression>) -> BatchWritePolicy {
     BatchWritePolicy {
         record_exists_action: exists,
