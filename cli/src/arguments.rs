@@ -28,6 +28,8 @@ pub enum Verb {
     Query(Query),
     /// List namespaces
     Namespaces(Namespaces),
+    /// Read a namespace into the document cache
+    Warm(Warm),
     /// Look into the document cache
     Cache(Cache),
     /// Print the version
@@ -177,6 +179,22 @@ pub struct Query {
     /// Attributes to show, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     pub include: Option<Vec<String>>,
+}
+
+/// `layer warm`
+#[derive(Debug, Clone, Args)]
+pub struct Warm {
+    /// The mesh.
+    #[command(flatten)]
+    pub mesh: Mesh,
+    /// The namespace
+    pub namespace: String,
+    /// Ids that are listed at a time
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub page_size: u32,
+    /// Return at once and let the job go on; without, ctrl-c cancels it
+    #[arg(long)]
+    pub detach: bool,
 }
 
 /// `layer cache`

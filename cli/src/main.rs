@@ -36,6 +36,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Status(mesh) => client::run(verbs::status(&mesh)),
         Verb::Query(query) => client::run(verbs::query(&query)),
         Verb::Namespaces(namespaces) => client::run(verbs::namespaces(&namespaces)),
+        Verb::Warm(warm) => client::run(verbs::warm(&warm)),
         Verb::Cache(cache) => client::run(verbs::cache(&cache)),
         Verb::Version => {
             say(concat!("layer ", env!("CARGO_PKG_VERSION"), "\n"));

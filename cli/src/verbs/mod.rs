@@ -5,12 +5,14 @@ mod namespaces;
 mod query;
 mod reference;
 mod status;
+mod warm;
 
 pub use cache::cache;
 pub use namespaces::namespaces;
 pub use query::query;
 pub use reference::reference;
 pub use status::status;
+pub use warm::warm;
 
 use std::fmt::Write as _;
 

@@ -12,8 +12,9 @@ const TRIES: u32 = 8;
 const WAIT_MIN: Duration = Duration::from_millis(250);
 /// The longest wait, also where the origin asks for a longer one.
 const WAIT_MAX: Duration = Duration::from_secs(30);
-/// Waits for leases: few writers hold for longer, and a cache that has just come back proves itself meanwhile.
-const UNLEASED_TRIES: u32 = 7;
+/// Waits for leases: 13 s at least. Few writers hold for longer, and a cache that has just come back settles meanwhile
+/// (`proof.settle_ms` of doc-cache).
+const UNLEASED_TRIES: u32 = 8;
 /// The same where only a few ids have none: somebody writes them.
 const FEW_UNLEASED_TRIES: u32 = 2;
 const UNLEASED_MIN: Duration = Duration::from_millis(100);
