@@ -1,6 +1,7 @@
 //! Demand for the document cache, as KEDA asks for it: is there any, and how much.
 
 use std::{
+    collections::VecDeque,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -10,8 +11,12 @@ use std::{
 
 use tokio::{sync::watch, time::Instant};
 
-/// How many marks a rate is made of.
-const MARKS: u64 = 8;
+/// How many marks a window is made of.
+const MARKS: u32 = 8;
+/// Between two marks at the least, whatever window somebody asks for.
+const MARK_EVERY: Duration = Duration::from_secs(1);
+/// Marks that are kept; windows of several callers share them.
+const MARKS_MAX: usize = 64;
 
 /// Fetches that wanted the cache.
 pub struct Demand {
@@ -21,17 +26,19 @@ pub struct Demand {
     last_ms: AtomicU64,
     /// The time of the last demand that came after none for a while; those who wait for demand watch it.
     woken: watch::Sender<Option<Instant>>,
-    marks: Mutex<Vec<(Instant, u64)>>,
+    /// What the total was when, the oldest first; never empty.
+    marks: Mutex<VecDeque<(Instant, u64)>>,
 }
 
 impl Default for Demand {
     fn default() -> Self {
+        let began = Instant::now();
         Self {
-            began: Instant::now(),
+            began,
             total: AtomicU64::new(0),
             last_ms: AtomicU64::new(0),
             woken: watch::Sender::new(None),
-            marks: Mutex::default(),
+            marks: Mutex::new(VecDeque::from([(began, 0)])),
         }
     }
 }
@@ -77,14 +84,17 @@ impl Demand {
         }
     }
 
-    /// Fetches per second over `window`, or since the last call that is about so old.
+    /// Fetches per second over `window`, or since the last mark before it: after a long time without a question that is
+    /// longer, and never all that there ever was in the time of one window.
     pub fn rate(&self, window: Duration) -> f64 {
         let (now, total) = (Instant::now(), self.total.load(Ordering::Relaxed));
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-        marks.retain(|(at, _)| now.duration_since(*at) <= window);
-        let (since, from) = marks.first().copied().unwrap_or((self.began.max(now - window.min(now - self.began)), 0));
-        if marks.last().is_none_or(|(at, _)| now.duration_since(*at) * u32::try_from(MARKS).unwrap_or(1) >= window) {
-            marks.push((now, total));
+        let before = marks.iter().rev().find(|(at, _)| now.duration_since(*at) >= window);
+        let (since, from) = before.or(marks.front()).copied().unwrap_or((self.began, 0));
+        if marks.back().is_none_or(|(at, _)| now.duration_since(*at) >= (window / MARKS).max(MARK_EVERY)) {
+            marks.push_back((now, total));
+            let over = marks.len().saturating_sub(MARKS_MAX);
+            marks.drain(..over);
         }
         let seconds = now.duration_since(since).as_secs_f64();
         if seconds > 0.0 { (total - from) as f64 / seconds } else { 0.0 }
@@ -142,5 +152,19 @@ mod tests {
         assert!((demand.rate(WINDOW) - 4.0).abs() < 0.5, "{}", demand.rate(WINDOW));
         tokio::time::advance(WINDOW * 2).await;
         assert!(demand.rate(WINDOW) < 4.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_is_never_of_all_time_whoever_asks_and_when() {
+        let demand = Demand::default();
+        (0..10_000).for_each(|_| demand.wanted());
+        tokio::time::advance(Duration::from_secs(3600)).await;
+        assert!(demand.rate(WINDOW) < 4.0, "the first question after an hour: {}", demand.rate(WINDOW));
+        for _ in 0..2 * MARKS_MAX {
+            tokio::time::advance(MARK_EVERY).await;
+            demand.rate(Duration::from_nanos(1));
+        }
+        assert!(demand.rate(WINDOW) < 4.0, "after another's short windows: {}", demand.rate(WINDOW));
+        assert!(demand.marks.lock().unwrap().len() <= MARKS_MAX);
     }
 }
