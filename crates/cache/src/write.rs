@@ -90,8 +90,8 @@ struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// Delivers one after the other until one cannot be delivered.
-    async fn deliver(&mut self) {
+    /// Delivers one after the other until one cannot be delivered; whether any was.
+    async fn deliver(&mut self) -> bool {
         let (sent, until) = (Instant::now(), self.shared.write_deadline());
         let mut any = false;
         while let Some(message) = self.job.messages.front() {
@@ -99,12 +99,25 @@ impl Pending<'_> {
                 if !any {
                     self.shared.write_failed(sent);
                 }
-                return;
+                break;
             }
             any = true;
             self.shared.write_answered();
             self.job.messages.pop_front();
         }
+        any
+    }
+
+    /// Puts a purge in the place of all that is still to be cleared by name; whether there was any.
+    fn shorten(&mut self) -> bool {
+        let messages = &mut self.job.messages;
+        let left = messages.len();
+        messages.retain(|message| !matches!(message, Message::Clear(_)));
+        let shorter = messages.len() < left;
+        if shorter {
+            messages.push_front(Message::Purge);
+        }
+        shorter
     }
 
     fn forget(mut self) {
@@ -193,8 +206,8 @@ impl Write {
 
     /// Tells the cache what became of the write. Acknowledge the write only after this has returned: then the cache has
     /// cleared what changed, or the backlog has it and this process bypasses the cache for it. Takes up to
-    /// `cache.hold_deadline_ms` when the cache went away since, and no time while it is known to be away. When the
-    /// returned future is dropped half-way, what is left goes to the backlog.
+    /// `cache.hold_deadline_ms` when the cache went away since, twice that when it is too slow for all the keys, and no
+    /// time while it is known to be away. When the returned future is dropped half-way, what is left goes to the backlog.
     ///
     /// # Errors
     /// [`Untold`], with coherence `strict` only: do not acknowledge the write.
@@ -205,7 +218,8 @@ impl Write {
         let (shared, channels) = (&*self.cache.shared, &*self.cache.channels);
         let job = Job::new(&self.scope, self.messages(outcome));
         let mut pending = Pending { shared, channels, job };
-        if !shared.may_skip() {
+        // A cache that answers, and is too slow for so many keys, would be read by others before the backlog is through.
+        if !shared.may_skip() && pending.deliver().await && pending.shorten() {
             pending.deliver().await;
         }
         let owes = pending.job.messages.iter().any(Message::clears);

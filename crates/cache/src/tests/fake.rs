@@ -25,6 +25,9 @@ use tonic::{
 
 use crate::{channels::Dial, resolve::Resolve};
 
+/// What a slow call takes: longer than a hedge waits, and two of them less than a write does.
+const SLOW: Duration = Duration::from_millis(400);
+
 /// What a replica does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) enum Mode {
@@ -39,6 +42,8 @@ pub(crate) enum Mode {
     Hangs,
     /// Answers reads, and never answers what writes tell it.
     HangsOnWrites,
+    /// Takes a while for every call that clears keys.
+    SlowClears,
     /// Answers the first hundred lookups of a batch, and no more.
     Stalls,
     /// Fails every call.
@@ -285,6 +290,9 @@ impl FakeReplica {
         ids: &[Bytes],
         change: impl Fn(&mut Record),
     ) -> Result<(), Status> {
+        if what == "clear" && self.net.mode(self.address) == Mode::SlowClears {
+            tokio::time::sleep(SLOW).await;
+        }
         let mut backend = self.called(true, scope).await?;
         ids.iter().for_each(|id| change(backend.clear(scope, id)));
         backend.tell(what, scope, ids.len());

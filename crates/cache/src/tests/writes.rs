@@ -69,6 +69,22 @@ async fn a_namespace_is_released_only_after_what_changed_was_cleared() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn more_keys_than_can_be_cleared_in_time_are_purged_before_the_write_is_acknowledged() {
+    let mesh = Mesh::of(1).await;
+    mesh.store(24_999..25_000).await;
+    let write = mesh.cache.begin(&mesh.scope, Affects::Namespace, None).await.unwrap();
+    mesh.net.set(1, Mode::SlowClears);
+    mesh.net.told();
+    let (told, took) = timed(write.finish(Outcome::Changed(keys(0..25_000)))).await;
+    told.unwrap();
+    assert_eq!(took, HOLD_DEADLINE);
+    let told = mesh.net.told();
+    assert!(told.ends_with(&["purge n 0".to_owned(), "release_namespace n 0".to_owned()]), "{told:?}");
+    assert_eq!((mesh.state().backlog_keys, mesh.state().write_breaker), (0, CLOSED));
+    assert!(!is_hit(&mesh.one(24_999).await));
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_keys_are_held_in_several_calls() {
     let mesh = Mesh::of(1).await;
     begin(&mesh, 0..10_001).await.finish(Outcome::Nothing).await.unwrap();
