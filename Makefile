@@ -14,6 +14,8 @@ BUF_VERSION := v1.75.0
 TOOLS := $(CACHE)/tools
 SOAK_SECONDS ?= 300
 FUZZ_SECONDS ?= 20
+# What `layer-bench fetch` is given; --cases is known to `layer-bench run` alone.
+FETCH_BENCH_ARGS ?= $(BENCH_ARGS)
 
 # minifugu declares Rust 1.98 and builds with 1.95: older toolchains must be told to go on.
 CARGO_FLAGS := --locked --ignore-rust-version
@@ -65,11 +67,16 @@ docs: ## Write the generated pages of docs/
 	"$(CARGO_TARGET_DIR)/debug/layer" reference metrics > docs/metrics.md
 
 .PHONY: bench
-bench: ## Measure the router against nginx and the origin alone; writes docs/benchmarks.md
+bench: ## Measure the router against nginx, and the cache against Redis and bare gRPC; writes docs/benchmarks.md
 	scripts/need nginx nginx
+	scripts/need redis-server redis-server
 	cargo build $(CARGO_FLAGS) --profile dist -p layer-bench
+	cargo build $(CARGO_FLAGS) --profile dist -p doc-cache
 	router=$$(scripts/dist) && "$(CARGO_TARGET_DIR)/dist/layer-bench" run --router-bin "$$router" \
-		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(BENCH_ARGS)
+		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(BENCH_ARGS) && \
+	"$(CARGO_TARGET_DIR)/dist/layer-bench" fetch --router-bin "$$router" --cache-bin "$(CARGO_TARGET_DIR)/dist/doc-cache" \
+		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(FETCH_BENCH_ARGS)
+	"$(CARGO_TARGET_DIR)/dist/layer-bench" cache-memory --cache-bin "$(CARGO_TARGET_DIR)/dist/doc-cache"
 
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load

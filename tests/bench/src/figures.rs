@@ -27,6 +27,20 @@ impl Spread {
     }
 }
 
+/// `1.23 (1.10 to 1.40)`, or one number when all rounds agree in what is shown.
+pub fn range(spread: Option<Spread>, decimals: usize) -> String {
+    let Some(spread) = spread else {
+        return String::new();
+    };
+    let [median, low, high] = [spread.median, spread.low, spread.high].map(|value| number(value, decimals));
+    if low == high { median } else { format!("{median} ({low} to {high})") }
+}
+
+/// A number with this many decimals.
+pub fn number(value: f64, decimals: usize) -> String {
+    format!("{value:.decimals$}")
+}
+
 /// How a measured spread stands to a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -49,6 +63,11 @@ impl Verdict {
             (false, true, _) => Self::OverInNoise,
             (false, false, _) => Self::Over,
         }
+    }
+
+    /// The verdict on `spread`, which should be at least `limit`.
+    pub fn of_least(spread: Spread, limit: f64) -> Self {
+        Self::of(Spread { median: -spread.median, low: -spread.high, high: -spread.low }, -limit)
     }
 
     /// Whether the median kept the limit.

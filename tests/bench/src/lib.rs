@@ -7,11 +7,13 @@
 
 pub mod bodies;
 pub mod case;
+pub mod fetch;
 pub mod figures;
 pub mod flat;
 pub mod http;
 pub mod load;
 pub mod origin;
+pub mod page;
 pub mod process;
 pub mod run;
 pub mod servers;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use layer_bench::case::Case;
 use layer_bench::load::{Generator, Limit, Plan};
 use layer_bench::origin::Server;
-use layer_bench::{flat, run, train};
+use layer_bench::{fetch, flat, run, train};
 
 /// Measures the query-router beside nginx and beside no proxy at all.
 #[derive(Debug, Parser)]
@@ -31,6 +31,16 @@ enum Command {
     Load(Load),
     /// Compares direct, nginx and router in alternating rounds, and prints the ratios.
     Run(run::Options),
+    /// Compares fetches through the router and its cache with bare gRPC, Redis and the origin, and writes with and without.
+    Fetch(fetch::Options),
+    /// Stores a million documents in doc-cache and looks at its memory.
+    CacheMemory(fetch::memory::Options),
+    /// Serves one bare gRPC call through tonic.
+    Bare {
+        /// The address to listen on.
+        #[arg(long, value_name = "ADDRESS:PORT")]
+        listen: SocketAddr,
+    },
     /// Sends every kind of request through a router that counts what it does, for `scripts/dist`.
     Train(train::Options),
     /// Streams one very large write through the router and watches its memory.
@@ -71,6 +81,9 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Origin { listen } => origin(listen),
         Command::Load(load) => load.run(),
         Command::Run(options) => run::run(&options),
+        Command::Fetch(options) => fetch::run(&options),
+        Command::CacheMemory(options) => fetch::memory::run(&options),
+        Command::Bare { listen } => fetch::bare::serve(listen),
         Command::Train(options) => train::run(&options),
         Command::FlatMemory(options) => flat::run(&options),
     }

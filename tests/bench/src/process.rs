@@ -82,6 +82,16 @@ impl Process {
         }
     }
 
+    /// Kills it at once, without a chance to end well.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().with_context(|| self.name)?;
+        self.child.wait().with_context(|| self.name)?;
+        Ok(())
+    }
+
     /// The last lines of its output.
     pub fn last_words(&self) -> String {
         let text = fs::read_to_string(&self.log).unwrap_or_default();
@@ -90,6 +100,9 @@ impl Process {
     }
 
     fn end(&mut self) -> Option<()> {
+        if self.child.try_wait().ok()?.is_some() {
+            return Some(());
+        }
         // TERM first: nginx's workers end only when their master tells them.
         kill_process(Pid::from_child(&self.child), Signal::TERM).ok()?;
         let deadline = Instant::now() + PATIENCE;

@@ -1,8 +1,8 @@
-//! How the three servers of a run are started: the fake origin, nginx, the router.
+//! How the servers of a run are started: the fake origin, nginx, the router, doc-cache, Redis, the bare tonic server.
 
 use std::env;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
 
@@ -33,6 +33,19 @@ impl Server {
         process.wait_until_it_answers(address)?;
         Ok(Self { process, address })
     }
+
+    /// As `start`, of a server that does not speak HTTP: it is ready when it takes connections.
+    fn start_listening(
+        name: &'static str,
+        program: &Path,
+        arguments: &[String],
+        directory: &Path,
+        address: SocketAddr,
+    ) -> Result<Self> {
+        let mut process = Process::start(name, program, arguments, directory)?;
+        process.wait_until(|| TcpStream::connect(address).map(drop).context("connecting"))?;
+        Ok(Self { process, address })
+    }
 }
 
 /// Starts the fake origin as a process of its own, so that its CPU time can be told apart.
@@ -48,19 +61,86 @@ pub fn origin(directory: &Path) -> Result<Server> {
 
 /// Starts the router in front of `origin`.
 ///
+/// # Errors
+/// When it does not answer.
+pub fn router(binary: &Path, directory: &Path, origin: SocketAddr) -> Result<Server> {
+    router_with("router", binary, directory, origin, &[])
+}
+
+/// Starts the router with further flags, under a name of its own.
+///
 /// The only place that knows the router's flags.
 ///
 /// # Errors
 /// When it does not answer.
-pub fn router(binary: &Path, directory: &Path, origin: SocketAddr) -> Result<Server> {
+pub fn router_with(
+    name: &'static str,
+    binary: &Path,
+    directory: &Path,
+    origin: SocketAddr,
+    more: &[String],
+) -> Result<Server> {
     let (address, admin) = (free_address()?, free_address()?);
-    let arguments = [
+    let own = [
         format!("--listen-address={address}"),
         format!("--admin-address={admin}"),
         format!("--origin-url=http://{origin}"),
         format!("--origin-api-key={API_KEY}"),
     ];
-    Server::start("router", binary, &arguments, directory, address)
+    Server::start(name, binary, &[&own[..], more].concat(), directory, address)
+}
+
+/// Starts doc-cache with its embedded backend, in memory, and further flags.
+///
+/// # Errors
+/// When it does not take connections.
+pub fn doc_cache(binary: &Path, directory: &Path, more: &[String]) -> Result<Server> {
+    let (address, admin) = (free_address()?, free_address()?);
+    // There was no writer before: nothing has to settle.
+    let own =
+        [format!("--listen-address={address}"), format!("--admin-address={admin}"), "--proof-settle-ms=0".to_owned()];
+    Server::start_listening("doc-cache", binary, &[&own[..], more].concat(), directory, address)
+}
+
+/// Starts the bare tonic server as a process of its own.
+///
+/// # Errors
+/// When it does not take connections.
+pub fn bare(directory: &Path) -> Result<Server> {
+    let address = free_address()?;
+    let program = env::current_exe().context("the path of layer-bench")?;
+    let arguments = ["bare".to_owned(), format!("--listen={address}")];
+    Server::start_listening("bare", &program, &arguments, directory, address)
+}
+
+/// Starts Redis in memory alone: nothing is saved.
+///
+/// # Errors
+/// When it is not installed or does not take connections.
+pub fn redis(directory: &Path) -> Result<Server> {
+    redis_version()?;
+    let address = free_address()?;
+    let arguments = [
+        ("--bind", address.ip().to_string()),
+        ("--port", address.port().to_string()),
+        ("--save", String::new()),
+        ("--appendonly", "no".to_owned()),
+        ("--dir", path(directory)),
+    ];
+    let arguments: Vec<String> = arguments.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect();
+    Server::start_listening("redis", Path::new("redis-server"), &arguments, directory, address)
+}
+
+/// What `redis-server --version` says.
+///
+/// # Errors
+/// When Redis is not installed; says how to install it.
+pub fn redis_version() -> Result<String> {
+    let Ok(output) = Command::new("redis-server").arg("--version").output() else {
+        bail!("Redis is not installed: apt-get install -y --no-install-recommends redis-server");
+    };
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.split_whitespace().find_map(|word| word.strip_prefix("v=")).unwrap_or("of unknown version").to_owned())
 }
 
 /// Starts nginx in front of `origin`.

@@ -61,7 +61,7 @@ impl Outcome {
         })
     }
 
-    pub(super) fn record(&mut self, latency: Duration) {
+    pub(crate) fn record(&mut self, latency: Duration) {
         self.requests += 1;
         self.latencies.saturating_record(nanoseconds(latency).max(1));
     }

@@ -13,6 +13,9 @@ use super::tally::Watch;
 /// Bytes read at once; larger ones make long bodies cheaper, and 64 KiB is near the end of that.
 const READ_BYTES: usize = 64 * 1024;
 
+/// The longest body that an answer may depend on: a query for ten thousand documents has a tenth of it.
+const MAX_KEPT_BYTES: usize = 1024 * 1024;
+
 /// Whether a connection goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
@@ -26,6 +29,8 @@ struct Exchange {
     route: Route,
     body: Body,
     watch: Option<Box<Watch>>,
+    /// The body, where the answer depends on it.
+    kept: Vec<u8>,
 }
 
 /// A connection: what was read, the request under way, the answer under way.
@@ -90,6 +95,7 @@ impl Connection {
                 route: Route::of(head.method, head.target),
                 body: Body::new(head.framing),
                 watch: is_counted(head.target).then(|| Box::new(Watch::new())),
+                kept: Vec::new(),
             });
             self.last = !head.keep_alive;
             let (length, expects_continue) = (head.length, head.expects_continue);
@@ -105,10 +111,14 @@ impl Connection {
         let Some(exchange) = &mut self.exchange else {
             return Ok(None);
         };
-        let watch = &mut exchange.watch;
+        let (watch, kept) = (&mut exchange.watch, &mut exchange.kept);
+        let keeps = exchange.route == Route::Documents;
         let used = exchange.body.decode(self.input.unread(), &mut |data| {
             if let Some(watch) = watch {
                 watch.see(data);
+            }
+            if keeps && kept.len() < MAX_KEPT_BYTES {
+                kept.extend_from_slice(data);
             }
         })?;
         self.input.consume(used);
@@ -118,7 +128,7 @@ impl Connection {
         if let Some(watch) = &exchange.watch {
             watch.settle(&mut site.tally);
         }
-        let answer = site.answer(exchange.route);
+        let answer = if keeps { site.documents(&exchange.kept) } else { site.answer(exchange.route) };
         self.exchange = None;
         Ok(Some(answer))
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::bodies::{self, Size};
 use crate::case::COUNTED;
+use crate::fetch::documents;
 
 use super::tally::{TALLY_TARGET, Tally};
 
@@ -43,8 +44,18 @@ impl Site {
             Route::Query(Size::Large) => self.query_large.clone(),
             Route::Write => self.written.clone(),
             Route::Namespaces => self.namespaces.clone(),
+            Route::Documents => self.malformed(),
             Route::Tally => answer("200 OK", &serde_json::to_string(&self.tally).unwrap_or_default()),
             Route::Unknown => self.unknown.clone(),
+        }
+    }
+
+    /// The answer to a query for documents by their ids.
+    pub(super) fn documents(&mut self, query: &[u8]) -> Answer {
+        self.tally.lookups += 1;
+        match documents::asked(query) {
+            Some(ids) => answer("200 OK", &documents::answer(ids.into_iter())),
+            None => self.malformed(),
         }
     }
 
@@ -64,6 +75,8 @@ fn answer(status: &str, body: &str) -> Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Route {
     Query(Size),
+    /// A query whose body says which documents to answer.
+    Documents,
     Write,
     Namespaces,
     Tally,
@@ -84,6 +97,7 @@ impl Route {
 
     fn of_namespace(rest: &str) -> Self {
         match rest.split_once('/') {
+            Some((name, "query")) if name.starts_with(documents::NAMESPACE) => Self::Documents,
             Some((name, "query")) if name.ends_with(Size::Large.suffix()) => Self::Query(Size::Large),
             Some((_, "query")) => Self::Query(Size::Small),
             None if !rest.is_empty() => Self::Write,

@@ -35,6 +35,8 @@ pub struct Tally {
     pub stamps: u64,
     /// Queries rewritten to leave reserved attributes out.
     pub exclusions: u64,
+    /// Queries for documents by their ids, of all namespaces.
+    pub lookups: u64,
 }
 
 impl Tally {
@@ -60,6 +62,7 @@ impl Tally {
             rows: self.rows - earlier.rows,
             stamps: self.stamps - earlier.stamps,
             exclusions: self.exclusions - earlier.exclusions,
+            lookups: self.lookups - earlier.lookups,
         }
     }
 }
@@ -142,7 +145,8 @@ mod tests {
             body.as_bytes().chunks(size).for_each(|piece| watch.see(piece));
             let mut tally = Tally::default();
             watch.settle(&mut tally);
-            let expected = Tally { requests: 1, body_bytes: body.len() as u64, rows: 2, stamps: 2, exclusions: 1 };
+            let expected =
+                Tally { requests: 1, body_bytes: body.len() as u64, rows: 2, stamps: 2, exclusions: 1, lookups: 0 };
             assert_eq!(tally, expected, "in pieces of {size}");
         }
     }

@@ -15,16 +15,16 @@ use super::options::{Options, Schedule};
 
 /// What else ran meanwhile, as shares of all the processor time there was.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Neighbours {
+pub(crate) struct Neighbours {
     /// Used by processes that are no part of the run.
-    pub(super) others: f64,
+    pub(crate) others: f64,
     /// Taken by the hypervisor.
-    pub(super) stolen: f64,
+    pub(crate) stolen: f64,
 }
 
 impl Neighbours {
     /// From two looks at the machine and the run's own CPU time between them.
-    pub(super) fn between(before: Machine, after: Machine, own: Duration) -> Self {
+    pub(crate) fn between(before: Machine, after: Machine, own: Duration) -> Self {
         let total = (after.total - before.total).max(1) as f64;
         let busy = (after.busy - before.busy) as f64;
         let own = own.as_secs_f64() * ticks_per_second() as f64;
@@ -32,41 +32,52 @@ impl Neighbours {
     }
 
     /// Whether other processes took enough to bend the figures.
-    pub(super) fn disturb(self) -> bool {
+    pub(crate) fn disturb(self) -> bool {
         self.others + self.stolen > 0.05
     }
 }
 
 /// The facts of a run, one line each: name and value.
 #[derive(Debug)]
-pub(super) struct Facts {
-    pub(super) lines: Vec<(&'static str, String)>,
-    pub(super) neighbours: Neighbours,
+pub(crate) struct Facts {
+    pub(crate) lines: Vec<(&'static str, String)>,
+    pub(crate) neighbours: Neighbours,
 }
 
 impl Facts {
     pub(super) fn gather(options: &Options, schedule: &Schedule, neighbours: Neighbours) -> Result<Self> {
+        let schedule = format!(
+            "{} rounds of {:.2} s for each target, after {:.2} s of warm-up; medians over the rounds",
+            schedule.rounds,
+            schedule.time.as_secs_f64(),
+            schedule.warm_up.as_secs_f64()
+        );
+        let nginx = format!("{}, {} workers", nginx_version()?, options.nginx_workers);
+        Self::of(vec![("nginx", nginx)], options.router_build.as_deref(), schedule, neighbours)
+    }
+
+    /// The facts of any run; `beside` are what the router is compared with.
+    pub(crate) fn of(
+        beside: Vec<(&'static str, String)>,
+        router_build: Option<&str>,
+        schedule: String,
+        neighbours: Neighbours,
+    ) -> Result<Self> {
         let cores = available_parallelism().context("the number of cores")?;
         let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel's version")?;
         let shared = if neighbours.disturb() { "shared" } else { "quiet" };
-        let lines = vec![
+        let mut lines = vec![
             ("date", output("date", &["-u", "+%F %H:%M UTC"])),
             ("commit", commit()),
             ("command", command()),
             ("machine", format!("{}, {cores} cores, {} of memory", processor(), memory())),
             ("kernel", format!("Linux {}", kernel.trim())),
-            ("nginx", format!("{}, {} workers", nginx_version()?, options.nginx_workers)),
+        ];
+        lines.extend(beside);
+        lines.extend([
             ("rustc", output("rustc", &["--version"])),
-            ("router", options.router_build.clone().unwrap_or_else(|| "it is not said how it was built".to_owned())),
-            (
-                "schedule",
-                format!(
-                    "{} rounds of {:.2} s for each target, after {:.2} s of warm-up; medians over the rounds",
-                    schedule.rounds,
-                    schedule.time.as_secs_f64(),
-                    schedule.warm_up.as_secs_f64()
-                ),
-            ),
+            ("router", router_build.unwrap_or("it is not said how it was built").to_owned()),
+            ("schedule", schedule),
             (
                 "neighbours",
                 format!(
@@ -75,8 +86,17 @@ impl Facts {
                     neighbours.stolen * 100.0
                 ),
             ),
-        ];
+        ]);
         Ok(Self { lines, neighbours })
+    }
+
+    /// As a list, with a warning where others disturbed the run.
+    pub(crate) fn text(&self) -> String {
+        let mut text: String = self.lines.iter().map(|(name, value)| format!("- {name}: {value}\n")).collect();
+        if self.neighbours.disturb() {
+            text.push_str("\nOther work ran on this machine meanwhile: read the ratios with their range, and trust no single latency.\n");
+        }
+        text
     }
 }
 

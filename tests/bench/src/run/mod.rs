@@ -5,7 +5,7 @@
 //! highest. CPU time is that of the target's own processes; the fake origin and the load generator are shown apart.
 
 mod aims;
-mod machine;
+pub(crate) mod machine;
 mod options;
 mod proof;
 mod report;
@@ -15,11 +15,11 @@ mod targets;
 
 pub use options::Options;
 
-use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::page;
 use crate::usage::Machine;
 
 use machine::{Facts, Neighbours};
@@ -43,9 +43,7 @@ pub fn run(options: &Options) -> Result<()> {
     let text = report::text(&facts, &results);
     println!("{text}");
     if let Some(path) = &options.out {
-        let page = fs::read_to_string(path).unwrap_or_default();
-        let page = report::place(&page, &text).with_context(|| path.display().to_string())?;
-        fs::write(path, page).with_context(|| path.display().to_string())?;
+        page::write(path, "layer-bench", &text)?;
     }
     ensure!(!options.check || aims::all_pass(&results), "an aim is missed; see the table");
     Ok(())

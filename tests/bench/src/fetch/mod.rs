@@ -1,0 +1,153 @@
+//! Fetches of documents: what the cache makes of them, and what it costs writes.
+//!
+//! As in `crate::run`, one round measures all targets one after another, so that what else happens on the machine meets
+//! all of them, and ratios are made within a round. Everything runs on this machine: the fake origin, doc-cache with its
+//! embedded backend, one router with that cache and one without, Redis, and a bare tonic server.
+
+mod aims;
+pub mod bare;
+mod bulk;
+pub mod documents;
+pub mod load;
+pub mod memory;
+mod options;
+mod parts;
+mod report;
+mod results;
+mod sheets;
+mod shot;
+pub mod wire;
+
+pub use options::Options;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::load::Limit;
+use crate::origin::Tally;
+use crate::page;
+use crate::run::machine::{Facts, Neighbours};
+use crate::servers::redis_version;
+use crate::usage::Machine;
+
+use load::Load;
+use options::Schedule;
+use parts::Parts;
+use results::{Cell, Results, Target};
+use sheets::Shape;
+use shot::Aim;
+
+/// How long the cache may take to be warm.
+const WARM_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Fetches after the cache was killed and before anything is measured: the breaker opens at the seventh.
+const FIRST_WITHOUT: u64 = 2_000;
+
+/// Carries out `layer-bench fetch`.
+///
+/// # Errors
+/// When a server does not start, an answer is wrong, a document cannot be written, or, with `--check`, an aim is missed.
+pub fn run(options: &Options) -> Result<()> {
+    let schedule = options.schedule()?;
+    let mut parts = Parts::start(options)?;
+    prepare(&parts)?;
+    let (machine, own) = (Machine::now()?, parts.cpu()?);
+    let results = measure(&schedule, &mut parts)?;
+    let own = parts.cpu()?.saturating_sub(own);
+    let neighbours = Neighbours::between(machine, Machine::now()?, own);
+    let beside = vec![("redis", redis_version()?)];
+    let facts = Facts::of(beside, options.router_build.as_deref(), schedule.text(), neighbours)?;
+    let text = report::text(&facts, &results);
+    println!("{text}");
+    if let Some(path) = &options.out {
+        page::write(path, "layer-bench fetch", &text)?;
+    }
+    ensure!(!options.check || aims::all_pass(&results), "an aim is missed; see the table");
+    Ok(())
+}
+
+/// Fills Redis, and the cache by fetching all documents until every one is a hit.
+fn prepare(parts: &Parts) -> Result<()> {
+    Load::connect(parts.redis.address(), 1, &sheets::fill_redis())?.run(Limit::Requests(documents::COUNT))?;
+    warm(parts)
+}
+
+fn warm(parts: &Parts) -> Result<()> {
+    let sheet = Shape::Batch.http(parts.router.address());
+    let all = sheet.questions.len() as u64;
+    let deadline = Instant::now() + WARM_PATIENCE;
+    loop {
+        let stretch = Load::connect(parts.router.address(), 1, &sheet)?.run(Limit::Requests(all))?;
+        if stretch.hits == all {
+            return Ok(());
+        }
+        ensure!(
+            Instant::now() < deadline,
+            "only {} of {all} batches come from the cache: {}",
+            stretch.hits,
+            parts.router.server.process.last_words()
+        );
+    }
+}
+
+fn measure(schedule: &Schedule, parts: &mut Parts) -> Result<Results> {
+    let mut results = Results::default();
+    (results.warm, results.stray_queries) = cells(schedule, parts, &Shape::ALL, &Target::WARM)?;
+    eprintln!("bulk writes");
+    results.bulk = bulk::measure(parts, schedule)?;
+    for (what, rewritten) in [("new documents are written", 0), ("every tenth row is a document being fetched", 1)] {
+        eprintln!("fetches while {what}");
+        warm(parts)?;
+        results.ingestion.push(bulk::ingest(parts, schedule, what, rewritten)?);
+    }
+    parts.kill_cache()?;
+    let router = parts.router.address();
+    Load::connect(router, 16, &Shape::One.http(router))?.run(Limit::Requests(FIRST_WITHOUT))?;
+    (results.cold, _) = cells(schedule, parts, &[Shape::One], &Target::COLD)?;
+    Ok(results)
+}
+
+/// Measures the targets in turn, at every number of connections; also how many queries of the router reached the origin.
+fn cells(schedule: &Schedule, parts: &Parts, shapes: &[Shape], targets: &[Target]) -> Result<(Vec<Cell>, u64)> {
+    let (mut cells, mut queries) = (Vec::new(), 0);
+    for &shape in shapes {
+        let aims: Vec<(Target, Aim<'_>)> = targets.iter().map(|&target| (target, aim(parts, shape, target))).collect();
+        for &connections in &schedule.connections {
+            eprintln!("{} at {connections} connections", shape.name());
+            let mut cell = Cell::new(shape, connections, targets);
+            for round in 0..schedule.rounds {
+                for (target, aim) in aims.iter().cycle().skip(round % aims.len()).take(aims.len()) {
+                    let before = Tally::fetch(parts.origin.address())?;
+                    let shot = shot::take(aim, connections, schedule)
+                        .with_context(|| format!("{} at {connections} connections", target.name()))?;
+                    let asked = Tally::fetch(parts.origin.address())?.since(before).lookups;
+                    queries += if *target == Target::Origin { 0 } else { asked };
+                    cell.add(*target, shot);
+                }
+            }
+            cells.push(cell);
+        }
+    }
+    Ok((cells, queries))
+}
+
+fn aim(parts: &Parts, shape: Shape, target: Target) -> Aim<'_> {
+    let (part, behind) = match target {
+        Target::Http | Target::Grpc => (&parts.router, Some(&parts.cache.family)),
+        Target::Down => (&parts.router, None),
+        Target::Plain => (&parts.plain, None),
+        Target::Bare => (&parts.bare, None),
+        Target::Redis => (&parts.redis, None),
+        Target::Origin => (&parts.origin, None),
+    };
+    let address = part.address();
+    let sheet = match target {
+        Target::Http | Target::Down | Target::Plain => shape.http(address),
+        Target::Grpc => shape.grpc(address),
+        Target::Bare => shape.bare(address),
+        Target::Redis => shape.redis(),
+        Target::Origin => shape.origin(address),
+    };
+    Aim { address, sheet, server: &part.family, behind, own: &parts.own }
+}
