@@ -1,5 +1,7 @@
 //! How often a task is woken while it reads an answer: for the socket, and neither more often nor less.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers of tests too")]
+
 use std::{
     future::{Future, poll_fn},
     io::{Read, Write},

@@ -2,6 +2,8 @@
 //! which speaks the server's wire. With LAYER_TEST_AEROSPIKE=host:port the suite runs against a real server (whose
 //! namespace `hevlayer` must expire records); the faults need the stand-in's hand and do not.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers of tests too")]
+
 mod conformance;
 
 use std::{

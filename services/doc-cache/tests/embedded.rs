@@ -1,5 +1,7 @@
 //! The embedded backend under the conformance suite, in memory and with a directory; and its own bounds.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers of tests too")]
+
 mod conformance;
 
 use std::{

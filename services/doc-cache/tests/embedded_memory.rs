@@ -2,6 +2,8 @@
 //!
 //! Alone in its binary, so that nothing else grows beside it. `LAYER_TEST_DOCUMENTS` asks for another number of documents.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers of tests too")]
+
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
