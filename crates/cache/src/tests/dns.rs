@@ -4,13 +4,19 @@ use std::time::Duration;
 
 use super::{
     Mesh,
-    fake::{Mode, Net},
+    fake::{Mode, Net, address},
     has_lease, keys, timed,
 };
 use crate::{Affects, Away, GetOutcome, Warmth};
 
 /// A little more than the interval between look-ups.
 const SOON: Duration = Duration::from_millis(3100);
+
+/// The replicas that are asked are these.
+fn knows(mesh: &Mesh, numbers: &[u8]) -> bool {
+    let list = mesh.cache.shared.replicas.list();
+    list.iter().map(|replica| replica.address).eq(numbers.iter().map(|n| address(*n)))
+}
 
 #[tokio::test(start_paused = true)]
 async fn scaled_from_zero_the_cache_is_met_within_seconds() {
@@ -31,8 +37,8 @@ async fn replicas_are_followed_as_they_come_and_go() {
     let mesh = Mesh::of(2).await;
     mesh.net.set(3, Mode::Well);
     mesh.net.name([2, 3]);
-    tokio::time::sleep(SOON).await;
-    assert_eq!((mesh.state().replicas, mesh.state().connected), (2, 2));
+    let ((), took) = timed(mesh.until(|mesh| knows(mesh, &[2, 3]) && mesh.state().connected == 2)).await;
+    assert!(took <= SOON, "{took:?}");
     let before = mesh.net.calls(1);
     for id in 0..40 {
         assert!(has_lease(&mesh.one(id).await));
@@ -40,20 +46,20 @@ async fn replicas_are_followed_as_they_come_and_go() {
     assert_eq!(mesh.net.calls(1), before);
     assert!(mesh.net.calls(3) > 0);
     mesh.net.name([]);
-    tokio::time::sleep(SOON).await;
-    assert_eq!((mesh.state().replicas, mesh.state().warmth()), (0, Warmth::Cold));
+    let (warmth, took) = timed(mesh.cache.warmth_changed(Warmth::Warm)).await;
+    assert!(warmth == Warmth::Cold && knows(&mesh, &[]) && took <= SOON, "{took:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn without_the_resolver_who_answers_stays_and_who_does_not_goes() {
     let mesh = Mesh::of(2).await;
     mesh.net.nameless();
-    tokio::time::sleep(SOON).await;
-    assert_eq!(mesh.state().replicas, 2);
+    mesh.net.looked_up().await;
+    assert_eq!((mesh.state().replicas, mesh.state().connected), (2, 2));
     assert!(has_lease(&mesh.one(1).await));
     mesh.net.set(1, Mode::Dead);
-    tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!((mesh.state().replicas, mesh.state().connected), (1, 1));
+    let ((), took) = timed(mesh.until(|mesh| knows(mesh, &[2]))).await;
+    assert!(took <= Duration::from_secs(30) && mesh.state().connected == 1, "{took:?}");
     assert!(has_lease(&mesh.one(1).await));
 }
 

@@ -17,7 +17,12 @@ use hyper_util::rt::TokioIo;
 use layer_proto::cache::v1::{
     self, doc_cache_service_server::DocCacheService, doc_cache_service_server::DocCacheServiceServer, lookup::Outcome,
 };
-use tokio::{io::DuplexStream, task::AbortHandle};
+use tokio::{
+    io::DuplexStream,
+    sync::watch,
+    task::AbortHandle,
+    time::{Instant, sleep_until, timeout},
+};
 use tonic::{
     Request, Response, Status,
     transport::{Channel, Endpoint},
@@ -132,11 +137,23 @@ struct Host {
     calls: usize,
 }
 
+/// What has come to the network so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Seen {
+    /// Look-ups of the name.
+    pub(crate) look_ups: u64,
+    /// Tries to connect to a replica.
+    pub(crate) dials: u64,
+    /// Calls that reached a replica, whatever it did with them, without probes.
+    pub(crate) calls: u64,
+}
+
 /// Hosts, their names, and the backend behind them; clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Net {
     inner: Arc<Mutex<Inner>>,
     backend: Arc<Mutex<Backend>>,
+    seen: watch::Sender<Seen>,
 }
 
 #[derive(Debug, Default)]
@@ -196,6 +213,27 @@ impl Net {
         self.backend.lock().unwrap()
     }
 
+    /// Found by name, and answering calls.
+    pub(crate) fn well(&self) -> usize {
+        let inner = self.lock();
+        let away = |mode: &Mode| matches!(mode, Mode::Dead | Mode::BlackHole | Mode::Hangs | Mode::Fails);
+        let named = inner.name.iter().flatten();
+        named.filter(|address| inner.hosts.get(address).is_some_and(|host| !away(&host.mode))).count()
+    }
+
+    /// Waits until `count` more of something came to the network, for ten minutes at the most.
+    pub(crate) async fn more(&self, count: u64, of: impl Fn(&Seen) -> u64) {
+        let mut watched = self.seen.subscribe();
+        let enough = of(&watched.borrow_and_update()) + count;
+        let came = watched.wait_for(|seen| of(seen) >= enough);
+        timeout(Duration::from_secs(600), came).await.expect("it never came").unwrap();
+    }
+
+    /// Waits until what the name resolves to now is known: one look-up ends before the next begins.
+    pub(crate) async fn looked_up(&self) {
+        self.more(2, |seen| seen.look_ups).await;
+    }
+
     /// What writes have told since the last time.
     pub(crate) fn told(&self) -> Vec<String> {
         std::mem::take(&mut self.backend().told)
@@ -210,6 +248,7 @@ impl Net {
     }
 
     async fn connect(self, address: SocketAddr) -> io::Result<TokioIo<DuplexStream>> {
+        self.seen.send_modify(|seen| seen.dials += 1);
         match self.mode(address) {
             Mode::Dead => return Err(io::ErrorKind::ConnectionRefused.into()),
             Mode::BlackHole => std::future::pending().await,
@@ -242,6 +281,7 @@ impl Dial for Net {
 #[async_trait]
 impl Resolve for Net {
     async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.seen.send_modify(|seen| seen.look_ups += 1);
         self.lock().name.clone().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
@@ -258,6 +298,7 @@ impl FakeReplica {
         let probe = scope.as_ref().is_some_and(|scope| scope.namespace == "hevlayer-probe");
         if !probe {
             self.net.lock().hosts.entry(self.address).or_default().calls += 1;
+            self.net.seen.send_modify(|seen| seen.calls += 1);
         }
         match self.net.mode(self.address) {
             Mode::Hangs | Mode::BlackHole => std::future::pending().await,
@@ -291,7 +332,8 @@ impl FakeReplica {
         change: impl Fn(&mut Record),
     ) -> Result<(), Status> {
         if what == "clear" && self.net.mode(self.address) == Mode::SlowClears {
-            tokio::time::sleep(SLOW).await;
+            // What is tested is how long it takes.
+            sleep_until(Instant::now() + SLOW).await;
         }
         let mut backend = self.called(true, scope).await?;
         ids.iter().for_each(|id| change(backend.clear(scope, id)));

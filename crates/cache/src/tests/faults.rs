@@ -9,7 +9,7 @@ use super::{
     fake::{Mode, Net},
     has_lease, keys, timed,
 };
-use crate::{Away, GetOutcome, Key, Lookup, Warmth};
+use crate::{Away, GetOutcome, Key, Lookup, Warmth, replicas::Health};
 
 const DEADLINE: Duration = Duration::from_millis(25);
 
@@ -42,13 +42,14 @@ async fn the_breaker_closes_by_itself_and_no_caller_waits_for_it() {
     }
     mesh.net.set(1, Mode::Well);
     let callers = async {
+        let mut next = tokio::time::interval(Duration::from_millis(10));
         loop {
+            next.tick().await;
             let (gotten, took) = timed(mesh.get(&keys(0..1))).await;
             assert_eq!(took, Duration::ZERO);
             if gotten.outcome == GetOutcome::Answered {
                 return;
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     let ((), took) = timed(callers).await;
@@ -66,17 +67,15 @@ async fn probes_of_what_stays_away_become_rare() {
         mesh.one(0).await;
     }
     assert_eq!(mesh.state().breaker, OPEN);
-    let probes = || {
-        let page = mesh.metrics.text();
-        let line = "layer_cache_call_duration_seconds_count{operation=\"probe\",status=\"failed\"} ";
-        page.lines().find_map(|found| found.strip_prefix(line)?.parse::<u32>().ok()).unwrap_or(0)
-    };
-    tokio::time::sleep(Duration::from_secs(600)).await;
-    let early = probes();
-    tokio::time::sleep(Duration::from_secs(600)).await;
-    let late = probes() - early;
-    // 60 s apart, give or take a quarter.
-    assert!((8..=14).contains(&late), "{late}");
+    let probed = || mesh.net.more(1, |seen| seen.dials);
+    let mut pauses = Vec::new();
+    for _ in 0..12 {
+        pauses.push(timed(probed()).await.1);
+    }
+    // 60 s at last, each give or take a quarter.
+    let (early, late) = pauses.split_at(8);
+    assert!(early[0] <= Duration::from_millis(2500), "{pauses:?}");
+    assert!(late.iter().all(|pause| (45..=75).contains(&pause.as_secs())), "{pauses:?}");
     mesh.net.set(1, Mode::Well);
     let (_, took) = timed(mesh.cache.warmth_changed(Warmth::Cold)).await;
     assert!(took <= Duration::from_secs(76), "{took:?}");
@@ -127,7 +126,7 @@ async fn a_replica_that_dies_costs_nothing_while_another_lives() {
     }
     mesh.net.set(1, Mode::Well);
     let before = mesh.net.calls(1);
-    tokio::time::sleep(Duration::from_secs(10)).await;
+    mesh.until(|mesh| mesh.cache.shared.replicas.list().iter().all(|replica| replica.health() == Health::Up)).await;
     for id in 0..50 {
         mesh.one(id).await;
     }

@@ -11,7 +11,7 @@ mod writes;
 use std::time::Duration;
 
 use layer_service::metrics::Metrics;
-use tokio::time::Instant;
+use tokio::time::{Instant, interval};
 
 use crate::{
     BreakerState, Cache, CacheService, CacheSettings, Fill, GetOutcome, Gotten, Key, Lookup, Scope, State, Warmth,
@@ -53,9 +53,10 @@ impl Mesh {
         Self { net, metrics, service, cache, scope }
     }
 
-    /// Waits until every replica that is found by name was probed. The clock stands still while anybody has work to do.
+    /// Waits until the name was looked up, and every replica found by it that answers has done so.
     async fn all_probed(&self) {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        self.cache.shared.resolved.subscribe().wait_for(|resolved| *resolved).await.unwrap();
+        self.until(|mesh| mesh.state().connected >= mesh.net.well()).await;
     }
 
     async fn get(&self, keys: &[Key]) -> Gotten {
@@ -84,12 +85,13 @@ impl Mesh {
         self.net.backend().ttls.clear();
     }
 
-    /// Waits until the state is as asked, for a minute at the most.
+    /// Waits until the state is as asked, for two minutes at the most.
     async fn until(&self, is: impl Fn(&Self) -> bool) {
         let late = Instant::now() + Duration::from_secs(120);
+        let mut looks = interval(Duration::from_millis(5));
         while !is(self) {
             assert!(Instant::now() < late, "it never came to that: {:?}", self.cache.state());
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            looks.tick().await;
         }
     }
 

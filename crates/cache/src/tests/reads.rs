@@ -130,3 +130,22 @@ fn futures_can_be_sent() {
         cache.stats(None).await
     });
 }
+
+/// What there is no room for is not a miss: whoever took it for one would ask the origin for what the cache has.
+#[tokio::test(start_paused = true)]
+async fn a_look_up_ends_where_there_is_no_more_room() {
+    let mesh = Mesh::of(1).await;
+    mesh.store(0..5).await;
+    let mut asked = 0;
+    let mut room = |_: usize| {
+        asked += 1;
+        asked <= 3
+    };
+    let gotten = mesh.cache.get_within(&mesh.scope, &keys(0..6), None, &mut room).await;
+    assert_eq!((gotten.read, gotten.lookups.len(), gotten.outcome), (3, 6, GetOutcome::Answered));
+    assert!(gotten.lookups[..3].iter().all(is_hit) && !gotten.lookups[3..].iter().any(is_hit));
+    let gotten = mesh.cache.get_within(&mesh.scope, &keys(0..1), None, &mut |_| false).await;
+    assert_eq!((gotten.read, gotten.lookups), (0, vec![Lookup::Miss(None)]));
+    let gotten = mesh.cache.get_within(&mesh.scope, &keys(7..9), None, &mut |_| false).await;
+    assert_eq!(gotten.read, 2, "a miss needs no room");
+}

@@ -89,9 +89,10 @@ fn workers_have_runtimes_of_their_own() {
     let (main, net) = (runtime(), Net::of(1));
     let server = Server::start(&net, ANY_PORT);
     let service = main.block_on(async { CacheService::start(&settings(server.address), &Metrics::default()).unwrap() });
+    let (sender, mut found) = tokio::sync::mpsc::channel(2);
     let workers: Vec<_> = (0..2_u64)
         .map(|n| {
-            let cache = service.handle();
+            let (cache, sender) = (service.handle(), sender.clone());
             std::thread::spawn(move || {
                 runtime().block_on(async {
                     let scope = cache.documents("n").unwrap();
@@ -99,20 +100,19 @@ fn workers_have_runtimes_of_their_own() {
                     let write = cache.begin(&scope, Affects::Keys(keys(n..n + 1)), None).await.unwrap();
                     assert!(write.is_held());
                     write.finish(Outcome::Changed(Vec::new())).await.unwrap();
-                    cache.get(&scope, &keys(n..n + 1), None).await
-                })
+                    sender.send(cache.get(&scope, &keys(n..n + 1), None).await).await.unwrap();
+                });
             })
         })
         .collect();
+    drop(sender);
     let stopped = service.handle();
-    main.block_on(async {
-        while !workers.iter().all(std::thread::JoinHandle::is_finished) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+    main.block_on(in_time(async {
+        for _ in &workers {
+            assert!(found.recv().await.expect("a worker has failed").lookups.iter().all(has_lease));
         }
-    });
-    for worker in workers {
-        assert!(worker.join().unwrap().lookups.iter().all(has_lease));
-    }
+    }));
+    workers.into_iter().for_each(|worker| worker.join().unwrap());
     assert_eq!(stopped.state().backlog_keys, 0);
 }
 

@@ -280,7 +280,9 @@ async fn a_dropped_write_without_a_hold_is_bypassed_until_it_has_one() {
     mesh.store(1..2).await;
     deafen(&mesh, 1);
     drop(begin(&mesh, 1..2).await);
-    tokio::time::sleep(Duration::from_secs(200)).await;
+    // Longer than a hold stands.
+    tokio::time::advance(Duration::from_secs(200)).await;
+    mesh.net.more(1, |seen| seen.calls).await;
     assert_eq!(mesh.get(&keys(1..2)).await.lookups, [Lookup::Miss(None)]);
     mesh.net.set(1, Mode::Well);
     mesh.until(|mesh| mesh.state().backlog_keys == 0).await;
@@ -358,7 +360,7 @@ async fn too_many_undelivered_namespaces_leave_the_cache_alone_for_its_time_to_l
     mesh.net.set(1, Mode::Well);
     mesh.until(|mesh| mesh.state().backlog_keys + mesh.state().backlog_namespaces == 0).await;
     assert_eq!(mesh.get(&keys(50..51)).await.lookups, [Lookup::Miss(None)]);
-    tokio::time::sleep(Duration::from_secs(3600)).await;
+    tokio::time::advance(Duration::from_secs(3600)).await;
     assert!(has_lease(&mesh.one(50).await));
 }
 
@@ -366,14 +368,12 @@ async fn too_many_undelivered_namespaces_leave_the_cache_alone_for_its_time_to_l
 async fn a_stop_waits_for_the_backlog_and_for_no_longer_than_it_may() {
     let mesh = undelivered(|_| {}).await;
     let Mesh { net, service, .. } = mesh;
-    let ((), took) = timed(async {
-        let stop = service.stop(Duration::from_secs(60));
-        tokio::join!(stop, async {
-            tokio::time::sleep(Duration::from_secs(2)).await;
-            net.set(1, Mode::Well);
-        });
-    })
-    .await;
+    let heal = async {
+        net.more(7, |seen| seen.calls).await;
+        net.set(1, Mode::Well);
+    };
+    let (_, took) = timed(async { tokio::join!(service.stop(Duration::from_secs(60)), heal) }).await;
+    // Each delivery that nobody took was asked for three times in its second.
     assert!(took >= Duration::from_secs(2) && took < Duration::from_secs(20), "{took:?}");
     assert_eq!(net.told(), ["release n 1"]);
     let mesh = undelivered(|_| {}).await;
@@ -386,7 +386,8 @@ async fn a_replica_that_appears_is_told_at_once() {
     let mesh = undelivered(|_| {}).await;
     mesh.net.name([]);
     mesh.cache.warmth_changed(Warmth::Warm).await;
-    tokio::time::sleep(Duration::from_secs(300)).await;
+    // Long enough for the pauses between deliveries to be as long as they get.
+    mesh.net.more(20, |seen| seen.look_ups).await;
     mesh.net.set(1, Mode::Well);
     mesh.net.name([1]);
     mesh.cache.warmth_changed(Warmth::Cold).await;
