@@ -190,7 +190,7 @@ pub struct Warm {
     /// The namespace
     pub namespace: String,
     /// Ids that are listed at a time
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub page_size: u32,
     /// Return at once and let the job go on; without, ctrl-c cancels it
     #[arg(long)]

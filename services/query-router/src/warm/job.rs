@@ -50,7 +50,7 @@ pub struct Job {
     pub status: Status,
     /// From 0 to 1, by the origin's estimate of the rows.
     pub progress: f64,
-    /// Ids that were listed.
+    /// Ids that it has gone through.
     pub documents_scanned: u64,
     /// Rows that were read from the origin and handed to the cache.
     pub documents_warmed: u64,

@@ -43,8 +43,9 @@ use observe::WarmObserve;
 const MISSED_MAX: usize = 64;
 /// Namespaces of which is remembered that they were missed in.
 const NAMESPACES_MAX: usize = 10_000;
-/// Ids of a page where nobody says otherwise.
-pub(crate) const PAGE_SIZE: usize = 1000;
+/// Ids of a page where nobody says otherwise: the longest that there is. Pages can only be listed one after another, and
+/// each is a query of its own, so that short ones make the job slow and the origin's bill long.
+pub(crate) const PAGE_SIZE: usize = 10_000;
 
 /// What all workers share of warming.
 pub struct Common {

@@ -13,7 +13,7 @@ const DOCUMENTS: Metric = Metric {
     name: "layer_warm_documents_total",
     kind: Kind::Counter,
     labels: &["result"],
-    help: "Documents of warm jobs: scanned (their ids were listed), warmed (read from the origin and handed to the cache).",
+    help: "Documents of warm jobs: scanned (gone through), warmed (read from the origin and handed to the cache).",
 };
 const ACTIVE: Metric =
     Metric { name: "layer_warm_jobs_active", kind: Kind::Gauge, labels: &[], help: "Warm jobs that this router runs." };

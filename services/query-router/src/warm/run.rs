@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesOrdered};
 use layer_service::lifecycle::{Lifecycle, Stage};
+use tokio::sync::mpsc;
 
 use super::{
     Enlisted, Start,
@@ -143,22 +144,59 @@ impl Run {
         }
     }
 
-    /// Goes through the pages, the next one listed while the rows of one are read.
+    /// Lists pages, one ahead, and reads the rows of what is listed.
     async fn work(&self) -> Result<(), String> {
-        let (page_size, after) = {
+        let (listed, pages) = mpsc::channel(1);
+        tokio::try_join!(self.list(listed), self.read(pages)).map(drop)
+    }
+
+    async fn list(&self, listed: mpsc::Sender<Vec<DocId>>) -> Result<(), String> {
+        let (page_size, mut after) = {
             let slot = self.slot();
             (slot.page_size, slot.after())
         };
-        let mut page = self.page(after.as_ref(), page_size).await?;
-        while let Some(last) = page.last() {
-            let (warmed, next) = tokio::try_join!(self.rows(&page), self.page(Some(last), page_size))?;
-            self.slot().advance(page.len(), warmed, last);
-            let observe = &self.reader.shared.warm.observe;
-            observe.scanned.inc_by(page.len() as u64);
-            observe.warmed.inc_by(warmed as u64);
-            page = next;
+        loop {
+            let page = self.page(after.as_ref(), page_size).await?;
+            after = page.last().cloned();
+            // Nobody takes it any more where reading has failed.
+            if after.is_none() || listed.send(page).await.is_err() {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// Reads the rows, several queries at a time. What is done is written down in the order of the ids: whoever goes on
+    /// with the job begins behind the last of them.
+    async fn read(&self, mut pages: mpsc::Receiver<Vec<DocId>>) -> Result<(), String> {
+        let (mut reads, mut left, mut more) = (FuturesOrdered::new(), Vec::new(), true);
+        loop {
+            while !left.is_empty() && reads.len() < self.queries_max {
+                let rest = left.split_off(left.len().min(self.query_ids()));
+                reads.push_back(self.part(std::mem::replace(&mut left, rest)));
+            }
+            tokio::select! {
+                Some((warmed, ids)) = reads.next() => self.done(&ids, warmed?),
+                page = pages.recv(), if more && left.is_empty() => {
+                    more = page.is_some();
+                    left = page.unwrap_or_default();
+                }
+                else => return Ok(()),
+            }
+        }
+    }
+
+    /// Boxed: the compiler cannot tell otherwise that futures which borrow may go to another thread.
+    fn part(&self, ids: Vec<DocId>) -> BoxFuture<'_, (Result<usize, String>, Vec<DocId>)> {
+        async move { (self.some(&ids).await, ids) }.boxed()
+    }
+
+    fn done(&self, ids: &[DocId], warmed: usize) {
+        if let Some(last) = ids.last() {
+            self.slot().advance(ids.len(), warmed, last);
+        }
+        let observe = &self.reader.shared.warm.observe;
+        observe.scanned.inc_by(ids.len() as u64);
+        observe.warmed.inc_by(warmed as u64);
     }
 
     async fn page(&self, after: Option<&DocId>, page_size: usize) -> Result<Vec<DocId>, String> {
@@ -172,18 +210,7 @@ impl Run {
         }
     }
 
-    /// Reads the rows of a page into the cache; how many.
-    async fn rows(&self, page: &[DocId]) -> Result<usize, String> {
-        // Boxed: the compiler cannot tell otherwise that a stream of borrowed futures may go to another thread.
-        let reads: Vec<_> = page.chunks(self.query_ids()).map(|ids| self.some(ids).boxed()).collect();
-        let mut reads = stream::iter(reads).buffered(self.queries_max);
-        let mut warmed = 0;
-        while let Some(some) = reads.next().await {
-            warmed += some?;
-        }
-        Ok(warmed)
-    }
-
+    /// Reads the rows of some ids into the cache; how many.
     async fn some(&self, ids: &[DocId]) -> Result<usize, String> {
         let (mut left, mut warmed, mut retry) = (ids.to_vec(), 0, Retry::default());
         while !left.is_empty() {
