@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from harness import conformance, process
+from harness.seaweed import Seaweed
 
 ASKING = ("conformance", "grpc")
 HERE = Path(__file__).parent
@@ -37,6 +38,14 @@ def mesh_where_asked_for(request: pytest.FixtureRequest) -> None:
     folders = {item.path.relative_to(HERE).parts[0] for item in request.session.items}
     if folders & set(ASKING):
         request.getfixturevalue("mesh")
+
+
+@pytest.fixture(scope="session")
+def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
+    """A real S3 server for all tests; each has a prefix of its own in it, and who pauses it resumes it."""
+    server = Seaweed(tmp_path_factory.mktemp("seaweedfs"))
+    yield server
+    server.kill()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -28,13 +28,6 @@ GROWTH_BYTES = 32 << 20
 """What a router may hold more at a large blob than at a smaller one: a third of the difference."""
 
 
-@pytest.fixture(scope="module")
-def seaweed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seaweed]:
-    server = Seaweed(tmp_path_factory.mktemp("seaweedfs"))
-    yield server
-    server.kill()
-
-
 @pytest.fixture(scope="module", params=["directory", "s3"])
 def store(
     request: pytest.FixtureRequest, module_origin: FakeOrigin, tmp_path_factory: pytest.TempPathFactory

@@ -14,15 +14,24 @@ import pytest
 from harness.client import ask, refusal
 from harness.doc_cache import Cache, start_doc_cache
 from harness.exposition import value
+from harness.lossy import Lossy
 from harness.origin import Exchange, FakeOrigin
 from harness.programs import Program, start_router
 from harness.rows import JSON, NS, Rows, batch, fetch, shown
+from harness.seaweed import Seaweed
 from harness.waiting import until
 
 Start = Callable[..., Program]
 JOBS = f"/v2/namespaces/{NS}/warm-jobs"
 HINT = f"/v1/namespaces/{NS}/hint_cache_warm"
 HINTED = b'{"status":"ACCEPTED","message":"cache warm hint accepted"}'
+STORES = pytest.mark.parametrize("store", ["directory", "s3"], indirect=True)
+S3 = pytest.mark.parametrize("store", ["s3"], indirect=True)
+IMPATIENT = {
+    "object_store.connect_timeout_ms": 300,
+    "object_store.attempt_timeout_ms": 500,
+    "object_store.operation_timeout_ms": 1500,
+}
 
 
 class Shelf(Rows):
@@ -77,18 +86,25 @@ def doc_cache() -> Iterator[Program]:
 
 
 @pytest.fixture
-def mesh(origin: FakeOrigin, doc_cache: Program, tmp_path: Path) -> Iterator[Start]:
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """The object store's settings: a directory where a test does not say which."""
+    if getattr(request, "param", "directory") == "s3":
+        return request.getfixturevalue("seaweed").settings(prefix=f"{tmp_path.name}/")
+    return {"object_store.backend": "directory", "object_store.directory": str(tmp_path / "objects")}
+
+
+@pytest.fixture
+def mesh(origin: FakeOrigin, doc_cache: Program, store: dict[str, Any]) -> Iterator[Start]:
     """Starts routers that share an origin, a cache and an object store."""
     with ExitStack() as stack:
 
         def start_one(settings: dict[str, Any] | None = None) -> Program:
-            own = {
+            own = store | {
                 "cache.addresses": doc_cache.address,
                 "cache.tenant": "store",
-                "object_store.backend": "directory",
-                "object_store.directory": str(tmp_path / "objects"),
                 "warm.lease_ms": 1500,
-            } | (settings or {})
+            }
+            own |= settings or {}
             router = start_router(origin.url, own)
             stack.callback(router.process.kill)
             if own.get("cache.addresses"):
@@ -140,10 +156,11 @@ def came_from(router: Program, ids: list[Any]) -> str:
     return until(look, "the cache answers")
 
 
+@STORES
 def test_a_warmed_namespace_is_served_without_the_origin(mesh: Start, origin: FakeOrigin) -> None:
     shelf = origin.script = Shelf(rows(2500))
     router = mesh()
-    job = ended(router, post(router))
+    job = ended(router, post(router, "?page_size=1000"))
     assert (job["status"], job["progress"], job["documents_scanned"]) == ("completed", 1.0, 2500)
     assert job["documents_warmed"] == 2500
     assert job["created_at"] <= job["completed_at"]
@@ -154,7 +171,8 @@ def test_a_warmed_namespace_is_served_without_the_origin(mesh: Start, origin: Fa
     assert value(router.metrics(), "layer_cache_fills_total") == 2500, "no fill is dropped"
     for start in range(1, 2500, 100):
         assert came_from(router, list(range(start, start + 100))) == "hit"
-    again = ended(router, post(router, "?page_size=10000"))
+    again = ended(router, post(router))
+    assert shelf.pages[4:] == [None, 2500], "pages are long where nobody says otherwise"
     assert (again["documents_scanned"], again["documents_warmed"]) == (2500, 0), "what is there is not read again"
     status, listed = call(router, "GET", JOBS)
     assert (status, [job["id"] for job in listed["warm_jobs"]]) == (200, [again["id"], job["id"]])
@@ -172,6 +190,7 @@ def test_ids_of_every_kind_are_paged(mesh: Start, origin: FakeOrigin) -> None:
     assert len(shelf.pages) == 4
 
 
+@STORES
 def test_one_job_at_a_time_whatever_router_is_asked(mesh: Start, origin: FakeOrigin) -> None:
     shelf = origin.script = Shelf(rows(30))
     shelf.open.clear()
@@ -188,6 +207,7 @@ def test_one_job_at_a_time_whatever_router_is_asked(mesh: Start, origin: FakeOri
     assert post(other)["id"] != first["id"]
 
 
+@STORES
 def test_another_router_goes_on_where_a_killed_one_was(mesh: Start, origin: FakeOrigin) -> None:
     shelf = origin.script = Shelf(rows(40))
     one, other = mesh(), mesh()
@@ -204,11 +224,12 @@ def test_another_router_goes_on_where_a_killed_one_was(mesh: Start, origin: Fake
     until(lambda: all_hits(other, list(shelf.rows)), "all of it is served")
 
 
+@STORES
 def test_progress_survives_a_kill(mesh: Start, origin: FakeOrigin) -> None:
     shelf = origin.script = Shelf(rows(40))
     one, other = mesh(), mesh()
     gate = threading.Event()
-    shelf.before = lambda _: gate.wait(30) if len(shelf.queries) > 2 else None
+    shelf.before = lambda exchange: gate.wait(30) if b"[21,22," in exchange.request.body else None
     job = post(one, "?page_size=10")
     seen = until(lambda: (now := call(other, "GET", f"{JOBS}/{job['id']}")[1])["documents_scanned"] and now, "progress")
     assert seen["documents_scanned"] == 20
@@ -220,6 +241,7 @@ def test_progress_survives_a_kill(mesh: Start, origin: FakeOrigin) -> None:
     assert shelf.pages.count(None) == 1, "it does not begin again"
 
 
+@STORES
 def test_a_stopped_router_hands_its_job_on(mesh: Start, origin: FakeOrigin) -> None:
     shelf = origin.script = Shelf(rows(30))
     one, other = mesh({"drain.notice_ms": 0}), mesh()
@@ -231,6 +253,25 @@ def test_a_stopped_router_hands_its_job_on(mesh: Start, origin: FakeOrigin) -> N
     assert ended(other, job)["documents_scanned"] == 30
 
 
+@STORES
+def test_jobs_survive_a_restart_of_the_only_router(mesh: Start, origin: FakeOrigin) -> None:
+    shelf = origin.script = Shelf(rows(40))
+    router = mesh()
+    before = ended(router, post(router, "?page_size=10"))
+    shelf.pages.clear()
+    shelf.open.clear()
+    job = post(router, "?page_size=10")
+    until(lambda: 10 in shelf.pages, "it lists the second page")
+    router.process.kill()
+    shelf.open.set()
+    again = mesh()
+    assert [one["id"] for one in call(again, "GET", JOBS)[1]["warm_jobs"]] == [job["id"], before["id"]]
+    assert post(again)["id"] == job["id"], "it has not ended"
+    assert ended(again, job)["documents_scanned"] == 40
+    assert call(again, "GET", f"{JOBS}/{before['id']}") == (200, before)
+
+
+@STORES
 @pytest.mark.parametrize("through", ["its own router", "another router"])
 def test_a_job_can_be_cancelled(mesh: Start, origin: FakeOrigin, through: str) -> None:
     shelf = origin.script = Shelf(rows(5000))
@@ -292,6 +333,7 @@ def test_an_origin_that_asks_for_time_gets_it(mesh: Start, origin: FakeOrigin) -
     assert (job["status"], "400" in job["error"]) == ("failed", True)
 
 
+@STORES
 def test_a_cache_that_is_away_is_said_at_once(mesh: Start, origin: FakeOrigin, doc_cache: Program) -> None:
     origin.script = Shelf(rows(10))
     router = mesh()
@@ -308,6 +350,63 @@ def test_a_cache_that_is_away_is_said_at_once(mesh: Start, origin: FakeOrigin, d
     assert ask(router.url, "GET", HINT).status == 202
     assert call(router, "GET", f"{HINT}?documents=false")[0] == 200
     assert call(router, "GET", JOBS)[0] == 200
+
+
+@S3
+def test_a_store_that_is_away_is_said_in_time(mesh: Start, origin: FakeOrigin, seaweed: Seaweed) -> None:
+    shelf = origin.script = Shelf(rows(30))
+    router = mesh(IMPATIENT)
+    shelf.open.clear()
+    job = post(router, "?page_size=10")
+    seaweed.pause()
+    try:
+        for method, target in [
+            ("POST", f"/v2/namespaces/{NS}/warm"),
+            ("GET", f"{HINT}?documents=true"),
+            ("GET", JOBS),
+            ("GET", f"{JOBS}/{job['id']}"),
+            ("DELETE", f"{JOBS}/{job['id']}"),
+        ]:
+            answer = ask(router.url, method, target)
+            assert refusal(answer)[:2] == (503, "object_store_unavailable"), target
+            assert answer.get("retry-after") == "1"
+        assert fetch(router, 1).status == 200
+        shelf.open.set()
+        until(lambda: len(shelf.pages) == 4, "the job goes on without it")
+    finally:
+        seaweed.resume()
+    assert ended(router, job)["documents_scanned"] == 30, "its end is written when the store is back"
+
+
+@S3
+def test_a_put_whose_answer_is_lost_is_its_own(mesh: Start, origin: FakeOrigin, seaweed: Seaweed) -> None:
+    """The client tries again and is told that the slot has changed: by this very put."""
+    shelf = origin.script = Shelf(rows(30))
+    with Lossy(seaweed.port) as lossy:
+        # A lease that no job of this test lives to see the end of.
+        router = mesh({"object_store.endpoint": f"http://127.0.0.1:{lossy.port}", "warm.lease_ms": 60_000})
+        lossy.lose("PUT", "/slots/")
+        job = post(router)
+        assert lossy.lost == 1
+        assert ended(router, job)["status"] == "completed", "it runs here at once"
+
+        shelf.open.clear()
+        job = post(router, "?page_size=10")
+        lossy.lose("PUT", "/slots/")
+        assert call(router, "DELETE", f"{JOBS}/{job['id']}")[1]["status"] == "cancelled"
+        assert lossy.lost == 2
+        until(lambda: value(router.metrics(), "layer_warm_jobs_active") == 0, "it ends at once")
+        assert value(router.metrics(), "layer_warm_jobs_total", status="cancelled") == 1
+        shelf.open.set()
+
+        shelf.pages.clear()
+        shelf.open.clear()
+        job = post(router, "?page_size=10")
+        until(lambda: 10 in shelf.pages, "it is under way")
+        lossy.lose("PUT", "/slots/")
+        shelf.open.set()
+        done = ended(router, job)
+        assert (lossy.lost, done["status"], done["documents_scanned"]) == (3, "completed", 30)
 
 
 def test_without_a_cache_or_a_store_it_is_said_which(mesh: Start, origin: FakeOrigin) -> None:
@@ -348,6 +447,7 @@ def test_the_hint_with_options_says_what_each_step_did(mesh: Start, origin: Fake
     assert {page[step]["status"] for step in ("turbopuffer", "documents", "snapshots", "blobs")} == {"skipped"}
 
 
+@STORES
 def test_what_is_wrong_is_named(mesh: Start, origin: FakeOrigin) -> None:
     origin.script = Shelf(rows(1))
     router = mesh()

@@ -31,8 +31,13 @@ class Seaweed:
         self.start()
 
     @property
+    def port(self) -> int:
+        """Of S3."""
+        return self._ports["s3"][0]
+
+    @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._ports['s3'][0]}"
+        return f"http://127.0.0.1:{self.port}"
 
     def start(self) -> None:
         """Starts it, and makes the bucket where there is none."""

@@ -7,13 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from harness.process import binary, run
-from harness.seaweed import Seaweed
 
 SUITE = "object_store_conformance"
 SUITE_S = 300.0
@@ -21,13 +19,10 @@ ENDPOINT = "LAYER_TEST_S3_ENDPOINT"
 
 
 @pytest.fixture(scope="module")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def variables(request: pytest.FixtureRequest) -> dict[str, str]:
     if os.environ.get(ENDPOINT):
-        yield {name: value for name, value in os.environ.items() if name.startswith("LAYER_TEST_S3_")}
-        return
-    server = Seaweed(tmp_path_factory.mktemp("seaweedfs"))
-    yield server.variables()
-    server.kill()
+        return {name: value for name, value in os.environ.items() if name.startswith("LAYER_TEST_S3_")}
+    return request.getfixturevalue("seaweed").variables()
 
 
 def suite() -> str:

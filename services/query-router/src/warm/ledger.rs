@@ -32,6 +32,13 @@ pub struct Held {
     etag: String,
 }
 
+impl Held {
+    /// Whether this is that very run, and goes on.
+    fn is_run_of(&self, slot: &Slot) -> bool {
+        self.slot.owner == slot.owner && self.slot.job.status == Status::Running
+    }
+}
+
 /// What became of a wish to run a job.
 #[derive(Debug)]
 pub enum Claimed {
@@ -74,7 +81,9 @@ impl Ledger {
     pub async fn claim(&self, slot: Slot) -> Result<Claimed, Error> {
         for _ in 0..TRIES {
             match self.look(&slot.job.namespace).await? {
-                Seen::Held(held) if held.slot.job.status == Status::Running => {
+                // Its own put went through, and the answer to it was lost on the way.
+                Seen::Held(held) if held.is_run_of(&slot) => return Ok(Claimed::Ours(held)),
+                Seen::Held(held) if held.slot.job.status == Status::Running || held.slot.owner == slot.owner => {
                     return Ok(Claimed::Running(Box::new(held.slot.job)));
                 }
                 Seen::Held(held) => self.settle(&held).await?,
@@ -105,7 +114,15 @@ impl Ledger {
             return Ok(None);
         }
         held.slot.owner = job::owner();
-        self.put(&held.slot, Condition::Matches(etag)).await.map(Some)
+        match self.put(&held.slot, Condition::Matches(etag)).await {
+            Err(Error::Precondition) => {}
+            other => return other.map(Some),
+        }
+        // Another was first, or the answer to its own put was lost on the way.
+        match self.look(namespace).await? {
+            Seen::Held(now) if now.is_run_of(&held.slot) => Ok(Some(*now)),
+            _ => Ok(None),
+        }
     }
 
     /// Writes what is known of a job that this run owns. False where it is not its own any more.
@@ -150,22 +167,25 @@ impl Ledger {
     /// # Errors
     /// [`Error::NotFound`] where there is none, or as the store's.
     pub async fn cancel(&self, namespace: &str, id: &str, place: &str) -> Result<(Job, bool), Error> {
+        let mut tried = None;
         for _ in 0..TRIES {
             let mut held = match self.look(namespace).await? {
                 Seen::Held(held) if held.slot.job.id == id => held,
                 _ => return self.record(namespace, place).await.map(|job| (job, false)),
             };
-            let runs = held.slot.job.status == Status::Running;
-            if runs {
+            if held.slot.job.status == Status::Running {
                 held.slot.job = held.slot.job.ended(Status::Cancelled, None);
+                tried.clone_from(&held.slot.job.completed_at);
                 match self.put(&held.slot, Condition::Matches(&held.etag)).await {
                     Ok(now) => *held = now,
+                    // Where it was this very put that changed the slot, the next look finds what was tried.
                     Err(Error::Precondition) => continue,
                     Err(error) => return Err(error),
                 }
             }
             self.settle(&held).await?;
-            return Ok((held.slot.job, runs));
+            let did = tried.is_some() && tried == held.slot.job.completed_at;
+            return Ok((held.slot.job, did));
         }
         Err(Error::Unavailable("the job changes all the time".to_owned()))
     }
