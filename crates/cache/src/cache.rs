@@ -110,7 +110,19 @@ impl Cache {
     /// Looks keys up. Never fails, and waits `cache.deadline_ms` at the most (for every 250 keys), or until `deadline` if
     /// that is sooner. With the breaker open, no replica, or every key bypassed it returns without waiting at all.
     pub async fn get(&self, scope: &Scope, keys: &[Key], deadline: Option<Instant>) -> Gotten {
-        get::get(&self.shared, &self.channels, scope, keys, deadline).await
+        get::get(&self.shared, &self.channels, scope, keys, deadline, &mut |_| true).await
+    }
+
+    /// The same for bodies that may be too large for the caller. `room` is told of every body how many bytes it has
+    /// unpacked, before it is; when it says no the look-up ends there, and [`Gotten::read`] says how far it came.
+    pub async fn get_within(
+        &self,
+        scope: &Scope,
+        keys: &[Key],
+        deadline: Option<Instant>,
+        room: &mut (dyn FnMut(usize) -> bool + Send),
+    ) -> Gotten {
+        get::get(&self.shared, &self.channels, scope, keys, deadline, room).await
     }
 
     /// Stores values in the background. Best effort: what finds the queue full, or meets a write, is dropped and counted.

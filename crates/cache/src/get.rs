@@ -2,6 +2,9 @@
 //!
 //! The caller has the origin to fall back to, so the cache gets little time and one more chance: a replica that fails at
 //! once (a restart, a closed connection) costs a second try at another; one that is silent costs the deadline.
+//!
+//! Bodies may be large, and many: each is let in by its caller before it is unpacked, and what comes after one that is not
+//! let in is not even received.
 
 use futures_util::TryFutureExt;
 use layer_proto::cache::v1::{self, BatchGetRequest, GetRequest, lookup};
@@ -16,7 +19,7 @@ use crate::{
     key::Key,
     message::{pieces, within},
     observe::Operation,
-    pack::unpack,
+    pack::{size, unpack},
     replicas::Replica,
     scope::Scope,
     shared::Shared,
@@ -28,6 +31,9 @@ const LEASE_BYTES_MAX: usize = 64;
 /// How often a question is put: when the connections of several replicas broke, each fails once and is made anew.
 const TRIES: usize = 3;
 
+/// Asked before a body of so many bytes is unpacked, whether there is room for it.
+pub(crate) type Room<'a> = dyn FnMut(usize) -> bool + Send + 'a;
+
 /// See [`Cache::get`](crate::Cache::get).
 pub(crate) async fn get(
     shared: &Shared,
@@ -35,6 +41,7 @@ pub(crate) async fn get(
     scope: &Scope,
     keys: &[Key],
     deadline: Option<std::time::Instant>,
+    room: &mut Room<'_>,
 ) -> Gotten {
     if !shared.enabled() {
         return nothing(keys, GetOutcome::Away(Away::Disabled));
@@ -46,7 +53,7 @@ pub(crate) async fn get(
     let reader =
         Reader { shared, channels, scope, until: sooner(limit, deadline), hurried: sooner(limit, deadline) < limit };
     match shared.bypass.check(scope, keys) {
-        Bypassed::None => reader.read(keys).await,
+        Bypassed::None => reader.read(keys, room).await,
         Bypassed::All => {
             shared.observe.bypassed(keys.len());
             nothing(keys, GetOutcome::Answered)
@@ -55,8 +62,9 @@ pub(crate) async fn get(
             let asked: Vec<usize> = (0..keys.len()).filter(|index| !these[*index]).collect();
             shared.observe.bypassed(keys.len() - asked.len());
             let subset: Vec<Key> = asked.iter().map(|index| keys[*index].clone()).collect();
-            let gotten = reader.read(&subset).await;
+            let gotten = reader.read(&subset, room).await;
             let mut whole = nothing(keys, gotten.outcome);
+            whole.read = asked.get(gotten.read).copied().unwrap_or(keys.len());
             asked.into_iter().zip(gotten.lookups).for_each(|(index, lookup)| whole.lookups[index] = lookup);
             whole
         }
@@ -65,7 +73,7 @@ pub(crate) async fn get(
 
 /// No value and no lease for any key.
 fn nothing(keys: &[Key], outcome: GetOutcome) -> Gotten {
-    Gotten { lookups: vec![Lookup::Miss(None); keys.len()], outcome }
+    Gotten { lookups: vec![Lookup::Miss(None); keys.len()], read: keys.len(), outcome }
 }
 
 struct Reader<'a> {
@@ -78,33 +86,49 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    async fn read(&self, keys: &[Key]) -> Gotten {
+    async fn read(&self, keys: &[Key], room: &mut Room<'_>) -> Gotten {
         let mut lookups = Vec::new();
-        let read = match keys {
-            [] => Ok(()),
-            [key] => self.one(key).await.map(|lookup| lookups.push(lookup)),
-            _ => self.many(keys, &mut lookups).await,
+        let asked = match keys {
+            [] => Ok(Told::All),
+            [key] => self.one(key, room).await.map(|lookup| {
+                let told = if lookup.is_some() { Told::All } else { Told::Some };
+                lookups.extend(lookup);
+                told
+            }),
+            _ => self.many(keys, &mut lookups, room).await,
         };
+        let read = if asked == Ok(Told::Some) { lookups.len() } else { keys.len() };
         lookups.resize(keys.len(), Lookup::Miss(None));
-        Gotten { lookups, outcome: read.map_or_else(GetOutcome::Away, |()| GetOutcome::Answered) }
+        Gotten { lookups, read, outcome: asked.map_or_else(GetOutcome::Away, |_| GetOutcome::Answered) }
     }
 
-    async fn one(&self, key: &Key) -> Result<Lookup, Away> {
-        self.ask(Operation::Get, One { reader: self, key }).await
+    async fn one(&self, key: &Key, room: &mut Room<'_>) -> Result<Option<Lookup>, Away> {
+        self.ask(Operation::Get, One { reader: self, key, room }).await
     }
 
     /// Adds what is found of each key, in order; of a piece that fails, what was said before it failed.
-    async fn many(&self, keys: &[Key], lookups: &mut Vec<Lookup>) -> Result<(), Away> {
+    async fn many(&self, keys: &[Key], lookups: &mut Vec<Lookup>, room: &mut Room<'_>) -> Result<Told, Away> {
         for piece in pieces(keys) {
             let mut found: Vec<Option<Lookup>> = vec![None; piece.len()];
-            let read = self.ask(Operation::BatchGet, Many { reader: self, keys: &piece, found: &mut found }).await;
+            let question = Many { reader: self, keys: &piece, found: &mut found, room: &mut *room };
+            let told = self.ask(Operation::BatchGet, question).await;
+            if told == Ok(Told::Some) {
+                lookups.extend(found.into_iter().map_while(|lookup| lookup));
+                return told;
+            }
             lookups.extend(found.into_iter().map(|lookup| lookup.unwrap_or(Lookup::Miss(None))));
-            read?;
+            told?;
         }
-        Ok(())
+        Ok(Told::All)
     }
 
-    async fn batch(&self, mut client: Client, keys: &[Key], found: &mut [Option<Lookup>]) -> Result<(), Status> {
+    async fn batch(
+        &self,
+        mut client: Client,
+        keys: &[Key],
+        found: &mut [Option<Lookup>],
+        room: &mut Room<'_>,
+    ) -> Result<Told, Status> {
         let ids = keys.iter().map(Key::bytes).collect();
         let request = BatchGetRequest { scope: Some(self.scope.message()), ids };
         let mut stream = client.batch_get(within(request, left(self.until))).await?.into_inner();
@@ -112,13 +136,14 @@ impl Reader<'_> {
         while let Some(piece) = stream.message().await? {
             for indexed in piece.lookups {
                 let place = found.get_mut(indexed.index as usize).ok_or_else(garbage)?;
-                if place.replace(understood(indexed.lookup).ok_or_else(garbage)?).is_some() {
+                let Some(lookup) = understood(indexed.lookup, room)? else { return Ok(Told::Some) };
+                if place.replace(lookup).is_some() {
                     return Err(garbage());
                 }
                 missing -= 1;
             }
         }
-        if missing == 0 { Ok(()) } else { Err(garbage()) }
+        if missing == 0 { Ok(Told::All) } else { Err(garbage()) }
     }
 
     /// Asks a replica, and another if the first fails with time left; tells the breaker how it went.
@@ -168,33 +193,44 @@ trait Question: Send {
     }
 }
 
-struct One<'a> {
-    reader: &'a Reader<'a>,
-    key: &'a Key,
+/// How much of what was asked is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// All of it.
+    All,
+    /// What there was room for.
+    Some,
 }
 
-impl Question for One<'_> {
-    type Answer = Lookup;
+struct One<'a, 'r> {
+    reader: &'a Reader<'a>,
+    key: &'a Key,
+    room: &'a mut Room<'r>,
+}
 
-    async fn put(&mut self, mut client: Client) -> Result<Lookup, Status> {
+impl Question for One<'_, '_> {
+    type Answer = Option<Lookup>;
+
+    async fn put(&mut self, mut client: Client) -> Result<Option<Lookup>, Status> {
         let request = GetRequest { scope: Some(self.reader.scope.message()), id: self.key.bytes() };
         let answer = client.get(within(request, left(self.reader.until))).await?.into_inner();
-        understood(answer.lookup).ok_or_else(garbage)
+        understood(answer.lookup, self.room)
     }
 }
 
-struct Many<'a> {
+struct Many<'a, 'r> {
     reader: &'a Reader<'a>,
     keys: &'a [Key],
     found: &'a mut [Option<Lookup>],
+    room: &'a mut Room<'r>,
 }
 
-impl Question for Many<'_> {
-    type Answer = ();
+impl Question for Many<'_, '_> {
+    type Answer = Told;
 
-    async fn put(&mut self, client: Client) -> Result<(), Status> {
+    async fn put(&mut self, client: Client) -> Result<Told, Status> {
         self.found.fill(None);
-        let ended = self.reader.batch(client, self.keys, self.found).await;
+        let ended = self.reader.batch(client, self.keys, self.found, self.room).await;
         // Who answers nonsense is not believed in the rest either.
         ended.inspect_err(|error| {
             if error.code() == tonic::Code::DataLoss {
@@ -213,14 +249,19 @@ fn garbage() -> Status {
     Status::data_loss("the answer makes no sense")
 }
 
-fn understood(lookup: Option<v1::Lookup>) -> Option<Lookup> {
-    match lookup?.outcome? {
-        lookup::Outcome::Hit(body) => unpack(body).map(Lookup::Hit),
+/// What a lookup says; nothing where there is no room for it.
+fn understood(lookup: Option<v1::Lookup>, room: &mut Room<'_>) -> Result<Option<Lookup>, Status> {
+    match lookup.and_then(|lookup| lookup.outcome).ok_or_else(garbage)? {
+        lookup::Outcome::Hit(body) => {
+            let size = size(&body).ok_or_else(garbage)?;
+            let body = room(size).then(|| unpack(body).ok_or_else(garbage));
+            Ok(body.transpose()?.map(Lookup::Hit))
+        }
         lookup::Outcome::Lease(lease) => {
             let fits = (1..=LEASE_BYTES_MAX).contains(&lease.token.len());
-            fits.then_some(Lookup::Miss(Some(LeaseToken(lease.token))))
+            if fits { Ok(Some(Lookup::Miss(Some(LeaseToken(lease.token))))) } else { Err(garbage()) }
         }
-        lookup::Outcome::NoLease(_) => Some(Lookup::Miss(None)),
+        lookup::Outcome::NoLease(_) => Ok(Some(Lookup::Miss(None))),
     }
 }
 

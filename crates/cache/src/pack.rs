@@ -42,9 +42,21 @@ pub(crate) fn unpack(body: v1::Body) -> Option<Body> {
     Some(Body { data, content_type })
 }
 
-fn decompressed(data: &[u8]) -> Option<Bytes> {
+/// How many bytes a body that came has unpacked; `None` where it is garbage.
+pub(crate) fn size(body: &v1::Body) -> Option<usize> {
+    match v1::Compression::try_from(body.compression).ok()? {
+        v1::Compression::Unspecified => Some(body.data.len()),
+        v1::Compression::Zstd => decompressed_size(&body.data),
+    }
+}
+
+fn decompressed_size(data: &[u8]) -> Option<usize> {
     let size = zstd::zstd_safe::get_frame_content_size(data).ok()??;
-    let size = usize::try_from(size).ok().filter(|size| *size <= BODY_BYTES_MAX)?;
+    usize::try_from(size).ok().filter(|size| *size <= BODY_BYTES_MAX)
+}
+
+fn decompressed(data: &[u8]) -> Option<Bytes> {
+    let size = decompressed_size(data)?;
     let whole = zstd::bulk::decompress(data, size).ok()?;
     (whole.len() == size).then(|| whole.into())
 }
@@ -62,6 +74,7 @@ mod tests {
         let text = body(&b"a row that repeats itself. ".repeat(300));
         let packed = pack(text.clone(), 4096);
         assert_eq!(packed.compression(), v1::Compression::Zstd);
+        assert_eq!(size(&packed), Some(text.data.len()));
         assert!(packed.data.len() < text.data.len() / 10);
         assert_eq!(unpack(packed), Some(text.clone()));
         assert_eq!(pack(text.clone(), 0).data, text.data);

@@ -55,6 +55,9 @@ pub enum Lookup {
 pub struct Gotten {
     /// One for each key, in the order of the request, always.
     pub lookups: Vec<Lookup>,
+    /// How many of them count: fewer than there are keys where [`Cache::get_within`](crate::Cache::get_within) was told
+    /// that there is no room for more. What comes behind was not looked at.
+    pub read: usize,
     /// Whether the cache answered. Where it is away, what it did not say is `Miss(None)`.
     pub outcome: GetOutcome,
 }
