@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +12,7 @@ from harness.doc_cache import Cache, start_doc_cache
 from harness.exposition import value
 from harness.grpc import FailedCall
 from harness.programs import Program
-from harness.waiting import until
+from harness.waiting import let_pass, until
 
 FRESH_S = 0.5
 """How old the canary's proof may be."""
@@ -29,8 +28,7 @@ def program() -> Iterator[Program]:
 
 def suspend(program: Program, seconds: float) -> None:
     program.process.signal(signal.SIGSTOP)
-    # Time itself is what is tested: the process must lie still for this long.
-    time.sleep(seconds)
+    let_pass(seconds)
     program.process.signal(signal.SIGCONT)
 
 
@@ -65,7 +63,7 @@ def test_calls_that_wait_for_a_suspended_process_get_no_hit_of_before(program: P
             callers = [threading.Thread(target=ask, args=(program, answers)) for _ in range(CALLERS)]
             for caller in callers:
                 caller.start()
-            time.sleep(2 * FRESH_S)
+            let_pass(2 * FRESH_S)
             program.process.signal(signal.SIGCONT)
             for caller in callers:
                 caller.join()

@@ -16,7 +16,7 @@ import pytest
 from harness.client import Connection, ask, refusal
 from harness.origin import Exchange, FakeOrigin
 from harness.programs import INTERNAL_KEY, Program
-from harness.waiting import until
+from harness.waiting import steady, until
 from harness.wire import LAST_CHUNK, chunk
 
 READ_AHEAD_BYTES = 256 << 10
@@ -129,11 +129,7 @@ def test_a_large_answer_streams_in_flat_memory_however_slowly_it_is_read(router:
         assert connection.answer_head().status == 200
         until(lambda: sent, "the origin begins to send")
         # The sockets' buffers fill up, and then the origin must wait for the caller.
-        ahead = -1
-        while ahead != sent:
-            ahead = sent
-            time.sleep(0.2)
-        assert sent < size
+        assert steady(lambda: sent, 0.2) < size
         assert sum(len(piece) for piece in connection.stream.pieces(size)) == size
     assert router.process.memory_peak_bytes() < MEMORY_BYTES
 

@@ -12,7 +12,7 @@ import pytest
 from harness.client import Connection, ask, refusal
 from harness.origin import Exchange, FakeOrigin, ok, stalled
 from harness.programs import Program
-from harness.waiting import until
+from harness.waiting import let_pass, until
 from harness.wire import BrokenOff, chunk
 
 HEAD_MS, BODY_STALL_MS, REQUEST_MS, IDLE_MS, ORIGIN_STALL_MS = 600, 700, 1800, 1200, 800
@@ -114,7 +114,7 @@ def test_an_idle_connection_is_closed_and_one_in_use_is_not(router: Program, ori
         end = time.monotonic() + 2 * IDLE_MS / 1000
         while time.monotonic() < end:
             assert used.request("POST", WRITE, BODY).status == 200
-            time.sleep(IDLE_MS / 1000 / 10)
+            let_pass(IDLE_MS / 1000 / 10)
         assert idle.is_closed()
         clock.took(IDLE_MS, 2 * IDLE_MS)
 
@@ -149,7 +149,7 @@ def test_a_body_that_comes_slowly_but_steadily_is_served(router: Program, origin
         clock = Clock()
         for byte in BODY:
             connection.send(bytes([byte]))
-            time.sleep(1.3 * BODY_STALL_MS / 1000 / len(BODY))
+            let_pass(1.3 * BODY_STALL_MS / 1000 / len(BODY))
         assert connection.answer("POST").status == 200
         clock.took(BODY_STALL_MS)
 
@@ -199,7 +199,7 @@ def test_the_time_that_is_left_is_passed_on(router: Program, origin: FakeOrigin)
         headers = [("x-request-timeout-ms", "5000"), ("content-length", str(len(BODY)))]
         connection.send_head("POST", WRITE, headers)
         connection.send(BODY[:-1])
-        time.sleep(0.3)
+        let_pass(0.3)
         connection.send(BODY[-1:])
         assert connection.answer("POST").status == 200
     left = origin.last().all("x-request-timeout-ms")
@@ -224,7 +224,7 @@ def test_the_callers_time_also_bounds_the_wait_for_its_own_body(router: Program,
             try:
                 answered = bool(connection.stream.socket.recv(1, socket.MSG_PEEK))
             except TimeoutError:
-                time.sleep(0.1)
+                let_pass(0.1)
         clock.took(200)
         connection.stream.socket.settimeout(5)
         assert connection.answer("POST").status in (408, 504)

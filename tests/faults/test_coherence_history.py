@@ -13,7 +13,6 @@ from __future__ import annotations
 import os
 import random
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -24,7 +23,7 @@ from harness.client import ask_json
 from harness.doc_cache import Cache, start_doc_cache
 from harness.ports import free_port
 from harness.programs import Program, start_router, start_stand_in
-from harness.waiting import until
+from harness.waiting import let_pass, until
 
 from .chaos import Chaos, Mesh
 from .history import ABSENT, stale
@@ -101,7 +100,7 @@ def test_no_fetch_is_older_than_an_acknowledged_write(
     chaos = Chaos(mesh, kinds, draw.getrandbits(32), stop_chaos)
     for thread in [*writers, *readers, chaos]:
         thread.start()
-    time.sleep(SECONDS)
+    let_pass(SECONDS)
     stop_chaos.set()
     chaos.join()
     stop.set()

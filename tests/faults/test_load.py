@@ -8,7 +8,6 @@ import os
 import signal
 import statistics
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +18,7 @@ from harness.client import Connection, ask_json
 from harness.doc_cache import start_doc_cache
 from harness.ports import free_port
 from harness.programs import Program, start_router, start_stand_in
-from harness.waiting import until
+from harness.waiting import let_pass, until
 
 PHASE_S = float(os.environ.get("LAYER_FAULT_SECONDS", "3")) / 2
 CLIENTS = 4
@@ -74,7 +73,7 @@ def test_no_fetch_fails_while_the_cache_comes_and_goes(stack: ExitStack, tmp_pat
     def enter(phase: str) -> None:
         for load in loads:
             load.phase = phase
-        time.sleep(PHASE_S)
+        let_pass(PHASE_S)
 
     enter("warm")
     caches[-1].process.kill()

@@ -116,7 +116,7 @@ mod tests {
             Instant::now()
         };
         let (woken, ()) = tokio::join!(waited, async {
-            tokio::time::sleep(Duration::from_secs(3)).await;
+            tokio::time::advance(Duration::from_secs(3)).await;
             demand.wanted();
         });
         assert_eq!(woken.duration_since(demand.began), Duration::from_secs(3));
@@ -132,7 +132,7 @@ mod tests {
         let quiet = demand.changed(true, WINDOW);
         let busy = async {
             for _ in 0..5 {
-                tokio::time::sleep(WINDOW / 2).await;
+                tokio::time::advance(WINDOW / 2).await;
                 demand.wanted();
             }
             Instant::now()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::time::{Instant, sleep_until};
 
 use super::login::Session;
 use super::{Shared, info, login, noise, request};
@@ -61,12 +62,12 @@ async fn message(shared: &Arc<Shared>, faults: &Faults, session: &Session, body:
     let loses = faults.lose_replies;
     let boot = shared.listening.borrow().boot;
     let work = tokio::spawn(async move {
-        tokio::time::sleep(before).await;
+        sleep_until(Instant::now() + before).await;
         let lives = shared.listening.borrow().boot == boot;
         lives.then(|| asked.run(&shared, &faults, is_known))
     });
     let answer = work.await.ok()??;
-    tokio::time::sleep(after).await;
+    sleep_until(Instant::now() + after).await;
     if loses { None } else { Some(answer) }
 }
 

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_rustls::TlsAcceptor;
 
 use crate::control::{Faults, Tally};
@@ -20,6 +21,8 @@ use crate::store::Store;
 
 /// How long a restart tries to get its port back.
 const REBIND_FOR: Duration = Duration::from_secs(10);
+/// Between two tries of what failed for want of something that others give back.
+const RETRY_EVERY: Duration = Duration::from_millis(5);
 
 /// Whether and how it listens. A connection ends when the number is not the one that it began with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -97,29 +100,39 @@ pub(crate) async fn run(shared: Arc<Shared>, first: TcpListener) {
     }
 }
 
+/// Paces tries that fail.
+fn tries() -> Interval {
+    let mut tries = interval(RETRY_EVERY);
+    tries.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    tries
+}
+
 async fn rebind(address: SocketAddr) -> Option<TcpListener> {
     let until = Instant::now() + REBIND_FOR;
+    let mut tries = tries();
     loop {
+        tries.tick().await;
         match TcpListener::bind(address).await {
             Ok(listener) => return Some(listener),
             Err(error) if Instant::now() > until => {
                 tracing::error!(%address, %error, "could not listen again");
                 return None;
             }
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(_) => {}
         }
     }
 }
 
 async fn accept(shared: &Arc<Shared>, listener: Option<&TcpListener>) {
     let Some(listener) = listener else { return std::future::pending().await };
+    let mut tries = tries();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 tokio::spawn(serve(shared.clone(), stream));
             }
             // Out of file handles, or the peer is gone already: neither is a reason to stop.
-            Err(_) => tokio::time::sleep(Duration::from_millis(5)).await,
+            Err(_) => drop(tries.tick().await),
         }
     }
 }

@@ -116,8 +116,9 @@ pub fn code<T: std::fmt::Debug>(result: Result<T, Error>) -> ResultCode {
 /// Waits until it holds, for as long as a client needs to find a server again.
 pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let waited = tokio::time::timeout(Duration::from_secs(20), async {
+        let mut looks = tokio::time::interval(Duration::from_millis(20));
         while !holds().await {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            looks.tick().await;
         }
     });
     assert!(waited.await.is_ok(), "{what}");
