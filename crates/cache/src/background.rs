@@ -14,6 +14,7 @@ use crate::{
     error::Away,
     key::Key,
     message::{Message, within},
+    moment::Moment,
     observe::Operation,
     replicas::{Backoff, Health, Replica},
     resolve::Resolve,
@@ -56,7 +57,7 @@ async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
         shared.settings.addresses.iter().filter_map(|name| host_and_port(name)).map(|(h, p)| (h.into(), p)).collect();
     let mut failing = false;
     loop {
-        let asked = Instant::now();
+        let asked = Moment::now();
         let mut found = Vec::new();
         let mut failed = false;
         for (host, port) in &names {
@@ -168,7 +169,7 @@ async fn redeliver(shared: &Shared, channels: &Channels, taken: Taken) -> bool {
     let mut back = GiveBack { shared, taken: Some(taken) };
     let Some(taken) = &mut back.taken else { return true };
     while let Some(message) = taken.job.messages.front() {
-        let sent = Instant::now();
+        let sent = Moment::now();
         if deliver(shared, channels, &taken.job.scope, message, shared.write_deadline()).await.is_err() {
             shared.write_failed(sent);
             return false;
@@ -199,7 +200,7 @@ impl Drop for GiveBack<'_> {
 async fn try_write(shared: &Shared, channels: &Channels) -> bool {
     let Some(scope) = probe_scope(shared) else { return false };
     let nothing = Message::Release(fastrand::u128(..).to_be_bytes(), [Key::uint(1)].into());
-    let sent = Instant::now();
+    let sent = Moment::now();
     let delivered = deliver(shared, channels, &scope, &nothing, shared.write_deadline()).await.is_ok();
     match delivered {
         true => shared.write_answered(),

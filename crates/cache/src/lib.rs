@@ -38,6 +38,7 @@ mod fill;
 mod get;
 mod key;
 mod message;
+mod moment;
 mod namespaces;
 mod observe;
 mod pack;

@@ -26,6 +26,7 @@ use crate::{
     bypass::BypassSet,
     channels::Dial,
     fill::FillQueue,
+    moment::Moment,
     observe::{Observe, Undelivered},
     replicas::{Backoff, Replica, Replicas},
     settings::CacheSettings,
@@ -55,9 +56,9 @@ pub(crate) struct Shared {
     read_open: AtomicBool,
     write_open: AtomicBool,
     /// When the last message was sent that no replica took.
-    refused_at: Mutex<Option<Instant>>,
+    pub(crate) refused_at: Mutex<Option<Moment>>,
     /// When the names were last resolved.
-    resolved_at: Mutex<Option<Instant>>,
+    resolved_at: Mutex<Option<Moment>>,
     /// Whether the names were resolved, or tried to be, at least once.
     pub(crate) resolved: watch::Sender<bool>,
     warmth: watch::Sender<Warmth>,
@@ -127,7 +128,7 @@ impl Shared {
 
     /// A write need not try to tell the cache: a message that was sent just now did not get there either.
     pub(crate) fn may_skip(&self) -> bool {
-        self.write_open() && unpoisoned(&self.refused_at).is_some_and(|sent| sent.elapsed() < SKIP_FOR)
+        self.write_open() && unpoisoned(&self.refused_at).is_some_and(|sent| sent.age() < SKIP_FOR)
     }
 
     /// A replica answered a read.
@@ -178,7 +179,7 @@ impl Shared {
     }
 
     /// The replicas were these at `asked`.
-    pub(crate) fn found(&self, found: &[(SocketAddr, Arc<str>)], asked: Instant) {
+    pub(crate) fn found(&self, found: &[(SocketAddr, Arc<str>)], asked: Moment) {
         *unpoisoned(&self.resolved_at) = Some(asked);
         if self.replicas.set(found) {
             tracing::info!(replicas = self.replicas.list().len(), "the document cache's replicas have changed");
@@ -189,7 +190,7 @@ impl Shared {
     }
 
     /// No replica took a write's message in time, which was sent at `sent`.
-    pub(crate) fn write_failed(&self, sent: Instant) {
+    pub(crate) fn write_failed(&self, sent: Moment) {
         self.refused(sent);
         if !self.write_open.swap(true, Relaxed) {
             tracing::warn!(
@@ -201,7 +202,7 @@ impl Shared {
     }
 
     /// Remembers that a message got nowhere. Where no replica is known, that is as old as the look-up of the names.
-    fn refused(&self, sent: Instant) {
+    fn refused(&self, sent: Moment) {
         let known = !self.replicas.list().is_empty();
         let resolved_at = *unpoisoned(&self.resolved_at);
         let sent = if known { Some(sent) } else { resolved_at.map(|at| at.min(sent)) };

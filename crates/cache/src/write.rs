@@ -5,8 +5,6 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
-use tokio::time::Instant;
-
 use crate::{
     backlog::Job,
     bypass::{BypassGuard, Keys},
@@ -17,6 +15,7 @@ use crate::{
     error::{Away, Refused, Untold},
     key::Key,
     message::{Message, WriteId, pieces},
+    moment::Moment,
     observe::Undelivered,
     scope::Scope,
     settings::Coherence,
@@ -92,7 +91,7 @@ struct Pending<'a> {
 impl Pending<'_> {
     /// Delivers one after the other until one cannot be delivered; whether any was.
     async fn deliver(&mut self) -> bool {
-        let (sent, until) = (Instant::now(), self.shared.write_deadline());
+        let (sent, until) = (Moment::now(), self.shared.write_deadline());
         let mut any = false;
         while let Some(message) = self.job.messages.front() {
             if deliver(self.shared, self.channels, &self.job.scope, message, until).await.is_err() {
@@ -170,7 +169,7 @@ impl Write {
         if shared.may_skip() {
             return Err(Away::BreakerOpen);
         }
-        let sent = Instant::now();
+        let sent = Moment::now();
         let limit = shared.write_deadline();
         let until = sooner(limit, deadline);
         let undo = Pending { shared, channels, job: Job::new(&self.scope, self.affects.releases(self.id)) };

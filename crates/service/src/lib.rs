@@ -5,6 +5,7 @@
 //! It must know nothing of Turbopuffer, documents or pipelines.
 
 pub mod admin;
+pub mod clock;
 pub mod config;
 pub mod deadline;
 pub mod health;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
+use layer_service::clock::since_boot;
 
 /// A clock that never runs backwards.
 pub trait Clock: Send + Sync + 'static {
@@ -19,19 +19,6 @@ pub struct BootClock;
 
 impl Clock for BootClock {
     fn now(&self) -> Duration {
-        let now = clock_gettime(ClockId::Boottime);
-        // The time since boot is never negative, and a second has fewer nanoseconds than 2^32.
-        Duration::new(now.tv_sec.unsigned_abs(), u32::try_from(now.tv_nsec).unwrap_or(0))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn it_runs_forward() {
-        let before = BootClock.now();
-        assert!(before > Duration::ZERO && BootClock.now() >= before);
+        since_boot()
     }
 }

@@ -11,7 +11,6 @@ pub fn epoch_ms() -> i64 {
 /// Milliseconds of a clock that only runs forward and goes on while this process is stopped or the machine is suspended
 /// (`CLOCK_BOOTTIME`). For ages, never for dates.
 pub fn boot_ms() -> u64 {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
-    seconds * 1000 + nanos / 1_000_000
+    // Half a milliard years fit.
+    u64::try_from(layer_service::clock::since_boot().as_millis()).unwrap_or(u64::MAX)
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use layer_service::clock::since_boot;
 
 use super::{
     Aerospike,
@@ -30,8 +31,8 @@ const STANDS: Duration = Duration::from_secs(1);
 pub struct Birds {
     scope: Scope,
     replica: [u8; 16],
-    /// When the last that went through was sent, and the epoch that it found.
-    last: Mutex<Option<(Instant, u64)>>,
+    /// When the last that went through was sent, by the clock that runs on in a suspension, and the epoch that it found.
+    last: Mutex<Option<(Duration, u64)>>,
 }
 
 impl Default for Birds {
@@ -48,12 +49,13 @@ impl Birds {
         (0..count).map(|n| Bytes::from([&self.replica[..], &(n as u32).to_be_bytes()].concat())).collect()
     }
 
-    fn went_through(&self, sent: Instant, epoch: u64) {
+    fn went_through(&self, sent: Duration, epoch: u64) {
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((sent, epoch));
     }
 
     fn lately(&self, lapse: Duration) -> bool {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|(sent, _)| sent.elapsed() < lapse)
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|(sent, _)| since_boot().saturating_sub(sent) < lapse)
     }
 
     /// The epoch that the last canary found. What is of another one was read on either side of a new beginning.
@@ -65,7 +67,7 @@ impl Birds {
 impl Aerospike {
     pub(super) async fn send_canary(&self, lapse: Duration, until: Instant) -> Result<Canary, BackendError> {
         // A proof is as old as its question: the answer may have been long on its way.
-        let sent = Instant::now();
+        let sent = since_boot();
         let nodes = self.connection.nodes(until).await?;
         let keys = self.birds.keys(nodes.len());
         let write = rand::random();
@@ -167,5 +169,20 @@ pub(super) fn unexpected(row: Row) -> BackendError {
         Row::Refused => BackendError::StopWrites,
         // The row itself may hold what nobody may see.
         _ => BackendError::Failed("the server answered what this step cannot answer".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canary_of_before_a_suspension_was_not_lately() {
+        let (birds, lapse) = (Birds::default(), Duration::from_millis(500));
+        assert!(!birds.lately(lapse));
+        birds.went_through(since_boot(), 1);
+        assert!(birds.lately(lapse));
+        birds.went_through(since_boot().saturating_sub(Duration::from_secs(1)), 1);
+        assert!(!birds.lately(lapse));
     }
 }
