@@ -29,7 +29,7 @@ build: ## Build every program (release)
 	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache
 
 .PHONY: demo
-demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogue, ask three questions
+demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogue, ask three questions, fetch and warm
 	@scripts/demo "$(CARGO_TARGET_DIR)/release/layer" "$(CACHE)/demo-venv/bin/python" "$(DEMO_DIR)" $(DEMO_ARGS)
 
 .PHONY: test

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Loads real documents through Layer with the official Turbopuffer client and asks three questions.
+"""Loads real documents through Layer with the official Turbopuffer client, asks three questions, and fetches.
 
 By default: this machine's Debian catalogue, 10,000 packages of it. A second start finds them and only asks.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -51,7 +52,11 @@ def _run(options: argparse.Namespace, screen: Screen) -> None:
     collection = _collection(options, screen)
     namespace = options.namespace or collection.namespace
     _fill(client, collection, namespace, options, screen)
-    _ask(client, collection, namespace, options.query or collection.questions.text, screen)
+    identifier = _ask(client, collection, namespace, options.query or collection.questions.text, screen)
+    screen.fetches(4, f"Fetch by id: {identifier}", asking.fetch_until_cached(client, namespace, identifier))
+    if options.layer:
+        another = next((row["id"] for row in collection.rows if row["id"] != identifier), identifier)
+        _warm(client, namespace, another, options, screen)
 
 
 def _collection(options: argparse.Namespace, screen: Screen) -> Collection:
@@ -79,7 +84,7 @@ def _fill(
         load(client, collection, namespace, wanted, advance)
 
 
-def _ask(client: Turbopuffer, collection: Collection, namespace: str, text: str, screen: Screen) -> None:
+def _ask(client: Turbopuffer, collection: Collection, namespace: str, text: str, screen: Screen) -> str | int:
     questions = collection.questions
     found = asking.full_text(client, namespace, collection, text)
     screen.answer(1, f'Full text: "{text}"', found)
@@ -94,6 +99,20 @@ def _ask(client: Turbopuffer, collection: Collection, namespace: str, text: str,
     screen.answer(3, f"Look-up by id: {identifier}", looked_up)
     for row in looked_up.rows:
         screen.record(row, questions.record)
+    return identifier
+
+
+def _warm(
+    client: Turbopuffer, namespace: str, identifier: str | int, options: argparse.Namespace, screen: Screen
+) -> None:
+    """Reads the namespace into the cache, then fetches a document that nobody has fetched before."""
+    screen.say("")
+    # What is on the screen so far must stand above what the program writes.
+    sys.stdout.flush()
+    command = [options.layer, "warm", namespace, "--url", options.base_url]
+    if subprocess.run(command, env=os.environ | {"LAYER_GATEWAY_API_KEY": options.api_key}, check=False).returncode:
+        raise CatalogError("`layer warm` failed; its reason is above.", 1)
+    screen.fetches(5, f"Fetch by id, after `layer warm`: {identifier}", [asking.fetch(client, namespace, identifier)])
 
 
 def _count_title(collection: Collection, answer: asking.Answer) -> str:
@@ -119,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--catalog", type=Path, metavar="FILE.jsonl", help="load these documents, one a line")
     parser.add_argument("--documents", action="store_true", help="load the project's own Markdown documents")
     parser.add_argument("--skip-bad-lines", action="store_true", help="leave bad lines of --catalog out and count them")
+    parser.add_argument("--layer", metavar="PROGRAM", help="the program `layer`: warms the cache, too")
     parser.add_argument("--query", metavar="TEXT", help="text to search for")
     parser.add_argument("--reload", action="store_true", help="load again even if the documents are there")
     amount = parser.add_mutually_exclusive_group()

@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TextCol
 from rich.table import Table
 from rich.text import Text
 
-from .asking import Answer
+from .asking import Answer, Fetch
 from .model import Row
 
 _PLAIN_WIDTH = 120
@@ -62,6 +62,16 @@ class Screen:
         heading.append(f"  {answer.seconds * 1000:,.1f} ms", style="bold green")
         self._console.print(heading, soft_wrap=True)
         self._console.print(Text(f"   {clean(_compact(answer.request))}", style="dim"), soft_wrap=True)
+
+    def fetches(self, number: int, title: str, fetches: list[Fetch]) -> None:
+        """The heading of a fetch, then where each answer came from and how long it took."""
+        self.say("")
+        self._console.print(Text(f"{number}. {clean(title)}", style="bold"), soft_wrap=True)
+        places = {"hit": "from the cache", "miss": "from the origin", "miss-on-error": "from the origin"}
+        for one in fetches:
+            line = Text(f"   {places.get(one.came, 'answered')} (x-layer-cache: {clean(one.came) or 'none'})")
+            line.append(f"  {one.seconds * 1000:,.1f} ms", style="bold green")
+            self._console.print(line, soft_wrap=True)
 
     def documents(self, rows: Iterable[Row], columns: list[str]) -> None:
         """One line a document: its score, then these attributes."""

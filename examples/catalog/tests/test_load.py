@@ -25,6 +25,7 @@ class Origin(ThreadingHTTPServer):
         self.refuse: int | None = None
         self.lose = False
         self.is_layer = True
+        self.fetched: list[str] = []
         self.url = f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, path: str, body: dict | None) -> tuple[int, dict]:
@@ -40,6 +41,11 @@ class Origin(ThreadingHTTPServer):
         self.writes.append(body)
         self.rows |= {} if self.lose else {row["id"]: row for row in body["upsert_rows"]}
         return 200, {"status": "OK", "message": "", "rows_affected": 1, "billing": {}}
+
+    def fetch(self, path: str) -> str:
+        """Layer's word on where a document came from: from the cache when it is asked for a third time."""
+        self.fetched.append(path)
+        return "hit" if self.fetched.count(path) > 2 else "miss"
 
     def query(self, body: dict) -> dict:
         if "aggregate_by" not in body:
@@ -69,6 +75,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(payload)))
         if self.server.is_layer:
             self.send_header("x-layer-served-by", "origin")
+        if "/documents/" in self.path:
+            self.send_header("x-layer-cache", self.server.fetch(self.path))
         self.end_headers()
         self.wfile.write(payload)
 
@@ -106,6 +114,27 @@ def test_the_documents_are_loaded_and_three_queries_answered(origin, catalog, ca
     assert "Loaded 5 documents" in output
     for heading in ("1. Full text: ", "2. Count: 5 documents, by kind", "3. Look-up by id: d0"):
         assert heading in output
+
+
+def test_a_document_is_fetched_until_the_cache_has_it(origin, catalog, capsys):
+    assert run(origin, "--catalog", catalog) == 0
+    assert origin.fetched == ["/v2/namespaces/catalog-docs/documents/d0"] * 3
+    lines = capsys.readouterr().out.splitlines()
+    place = lines.index("4. Fetch by id: d0")
+    assert lines[place + 1].startswith("   from the origin (x-layer-cache: miss)  ")
+    assert lines[place + 2].startswith("   from the cache (x-layer-cache: hit)  ")
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_the_cache_is_warmed_where_the_program_is_given(origin, catalog, tmp_path, capfd, status):
+    program = tmp_path / "layer"
+    program.write_text(f'#!/bin/sh\necho "$LAYER_GATEWAY_API_KEY: $*"\nexit {status}\n')
+    program.chmod(0o755)
+    assert run(origin, "--catalog", catalog, "--layer", program, "--api-key", "k") == status
+    told = capfd.readouterr()
+    assert f"k: warm catalog-docs --url {origin.url}" in told.out
+    assert ("5. Fetch by id, after `layer warm`: d1" in told.out) == (status == 0)
+    assert ("`layer warm` failed" in told.err) == (status == 1)
 
 
 def test_a_second_start_finds_the_data_and_reload_loads_it_again(origin, catalog, capsys):
