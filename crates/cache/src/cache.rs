@@ -7,6 +7,7 @@ use std::{
 
 use layer_proto::cache::v1::{InspectResponse, StatsResponse};
 use layer_service::{config::ConfigError, metrics::Metrics};
+use tokio::sync::Semaphore;
 
 use crate::{
     background,
@@ -15,6 +16,7 @@ use crate::{
     deliver::deliver,
     error::{Away, Refused},
     fill::{fill, fill_patiently},
+    gather::Gather,
     get,
     key::Key,
     message::Message,
@@ -63,7 +65,12 @@ impl CacheService {
     /// A handle for one worker: its connections belong to the runtime in which it is used, so make one for each.
     pub fn handle(&self) -> Cache {
         let channels = Arc::new(Channels::new(Arc::clone(&self.shared.dial)));
-        Cache { shared: Arc::clone(&self.shared), channels }
+        Cache {
+            shared: Arc::clone(&self.shared),
+            channels,
+            gather: Arc::default(),
+            at_once: Arc::new(Semaphore::new(get::KEYS_AT_ONCE)),
+        }
     }
 
     /// Waits until nothing is left to deliver, `limit` at the most, and ends what runs in the background. For a stop, when
@@ -96,6 +103,9 @@ impl Drop for CacheService {
 pub struct Cache {
     pub(crate) shared: Arc<Shared>,
     pub(crate) channels: Arc<Channels>,
+    pub(crate) gather: Arc<Gather>,
+    /// One for each key of a batch that this worker may ask for now.
+    pub(crate) at_once: Arc<Semaphore>,
 }
 
 impl Cache {
@@ -108,9 +118,10 @@ impl Cache {
     }
 
     /// Looks keys up. Never fails, and waits `cache.deadline_ms` at the most (for every 250 keys), or until `deadline` if
-    /// that is sooner. With the breaker open, no replica, or every key bypassed it returns without waiting at all.
+    /// that is sooner; many keys at once may wait as long again for their turn. With the breaker open, no replica, or every
+    /// key bypassed it returns without waiting at all.
     pub async fn get(&self, scope: &Scope, keys: &[Key], deadline: Option<Instant>) -> Gotten {
-        get::get(&self.shared, &self.channels, scope, keys, deadline, &mut |_| true).await
+        get::get(self, scope, keys, deadline, &mut |_| true).await
     }
 
     /// The same for bodies that may be too large for the caller. `room` is told of every body how many bytes it has
@@ -122,7 +133,7 @@ impl Cache {
         deadline: Option<Instant>,
         room: &mut (dyn FnMut(usize) -> bool + Send),
     ) -> Gotten {
-        get::get(&self.shared, &self.channels, scope, keys, deadline, room).await
+        get::get(self, scope, keys, deadline, room).await
     }
 
     /// Stores values in the background. Best effort: what finds the queue full, or meets a write, is dropped and counted.

@@ -6,17 +6,20 @@
 
 use std::{
     collections::HashMap,
-    fmt,
+    fmt, io,
     net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
+use hyper_util::rt::TokioIo;
 use layer_proto::cache::v1::doc_cache_service_client::DocCacheServiceClient;
 use layer_service::config::ConfigError;
+use tokio::{net::TcpStream, time::Instant};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::{
+    cork::Cork,
     replicas::{Replica, Replicas},
     settings::{CacheSettings, CacheTlsSettings, host_and_port},
 };
@@ -79,15 +82,21 @@ impl TcpDial {
 
 impl Dial for TcpDial {
     fn channel(&self, address: SocketAddr, host: &str) -> Result<Channel, tonic::transport::Error> {
-        Ok(self.endpoint(address, host)?.connect_lazy())
+        let connect = tower::service_fn(move |_| connect(address));
+        Ok(self.endpoint(address, host)?.connect_with_connector_lazy(connect))
     }
+}
+
+async fn connect(address: SocketAddr) -> io::Result<TokioIo<Cork<TcpStream>>> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(TokioIo::new(Cork::new(stream)))
 }
 
 /// What every connection to a replica has.
 pub(crate) fn shaped(endpoint: Endpoint, connect_timeout: Duration) -> Endpoint {
     endpoint
         .connect_timeout(connect_timeout)
-        .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
         .keep_alive_timeout(KEEPALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
@@ -131,9 +140,16 @@ pub(crate) struct Channels {
 
 #[derive(Debug, Default)]
 struct Made {
-    /// The version of the replicas that `clients` was last cleaned for.
+    /// The version of the replicas that `links` was last cleaned for.
     version: u64,
-    clients: HashMap<u64, Client>,
+    links: HashMap<u64, Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    client: Client,
+    /// When a read was last answered over it.
+    answered: Option<Instant>,
 }
 
 impl Channels {
@@ -144,19 +160,35 @@ impl Channels {
     /// A client of `replica`; call it within the runtime that these channels are for. `None` where no channel can be made,
     /// which the check at the start rules out.
     pub(crate) fn client(&self, replicas: &Replicas, replica: &Replica) -> Option<Client> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.lock();
         let version = replicas.version();
         if made.version != version {
             made.version = version;
             let known = replicas.list();
-            made.clients.retain(|id, _| known.iter().any(|replica| replica.id == *id));
+            made.links.retain(|id, _| known.iter().any(|replica| replica.id == *id));
         }
-        if let Some(client) = made.clients.get(&replica.id) {
-            return Some(client.clone());
+        if let Some(link) = made.links.get(&replica.id) {
+            return Some(link.client.clone());
         }
         let channel = self.dial.channel(replica.address, &replica.host).ok()?;
         let client = DocCacheServiceClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        made.clients.insert(replica.id, client.clone());
+        made.links.insert(replica.id, Link { client: client.clone(), answered: None });
         Some(client)
+    }
+
+    /// A read was answered by `replica`.
+    pub(crate) fn answered(&self, replica: &Replica) {
+        if let Some(link) = self.lock().links.get_mut(&replica.id) {
+            link.answered = Some(Instant::now());
+        }
+    }
+
+    /// Whether one was after `then`.
+    pub(crate) fn answered_since(&self, replica: &Replica, then: Instant) -> bool {
+        self.lock().links.get(&replica.id).and_then(|link| link.answered).is_some_and(|at| at > then)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,22 +15,12 @@ pub enum Away {
     /// It did not answer in time.
     #[error("the document cache did not answer in time")]
     Deadline,
+    /// This process asks it for as much as it may already; it is not to blame.
+    #[error("too many keys are being looked up at once")]
+    Busy,
     /// It answered with an error, broke the connection, or answered what makes no sense.
     #[error("the document cache failed")]
     Failed,
-}
-
-impl Away {
-    /// For metrics and answers: one word, stable.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Disabled => "disabled",
-            Self::NoReplica => "no_replica",
-            Self::BreakerOpen => "breaker_open",
-            Self::Deadline => "deadline",
-            Self::Failed => "failed",
-        }
-    }
 }
 
 /// Why a write must not be sent: `cache.coherence` is `strict` and its hold could not be placed. Answer it with

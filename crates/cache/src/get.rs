@@ -7,15 +7,21 @@
 //! let in is not even received.
 
 use futures_util::TryFutureExt;
-use layer_proto::cache::v1::{self, BatchGetRequest, GetRequest, lookup};
-use tokio::time::Instant;
+use layer_proto::cache::v1::{self, BatchGetRequest, GetRequest};
+use tokio::{
+    sync::SemaphorePermit,
+    time::{Instant, timeout_at},
+};
 use tonic::Status;
 
 use crate::{
+    ask::{Asking, Question, Said, garbage},
     bypass::Bypassed,
+    cache::Cache,
     call::{call, left, sooner},
     channels::{Channels, Client},
     error::Away,
+    gather::{Gather, Turn, joined},
     key::Key,
     message::{pieces, within},
     observe::Operation,
@@ -23,35 +29,32 @@ use crate::{
     replicas::Replica,
     scope::Scope,
     shared::Shared,
-    value::{GetOutcome, Gotten, LeaseToken, Lookup},
+    value::{GetOutcome, Gotten, Lookup},
 };
 
-/// A token is opaque, but not without bound.
-const LEASE_BYTES_MAX: usize = 64;
-/// How often a question is put: when the connections of several replicas broke, each fails once and is made anew.
-const TRIES: usize = 3;
+/// Keys that one worker asks for at once; more wait for their turn. It keeps what a burst of batches brings within what
+/// a replica answers in a deadline, and what is under way bounded.
+pub(crate) const KEYS_AT_ONCE: usize = 1000;
 
 /// Asked before a body of so many bytes is unpacked, whether there is room for it.
 pub(crate) type Room<'a> = dyn FnMut(usize) -> bool + Send + 'a;
 
 /// See [`Cache::get`](crate::Cache::get).
 pub(crate) async fn get(
-    shared: &Shared,
-    channels: &Channels,
+    cache: &Cache,
     scope: &Scope,
     keys: &[Key],
     deadline: Option<std::time::Instant>,
     room: &mut Room<'_>,
 ) -> Gotten {
+    let shared = &cache.shared;
     if !shared.enabled() {
         return nothing(keys, GetOutcome::Away(Away::Disabled));
     }
     if shared.read_open() {
         return nothing(keys, GetOutcome::Away(Away::BreakerOpen));
     }
-    let limit = shared.read_deadline(keys.len());
-    let reader =
-        Reader { shared, channels, scope, until: sooner(limit, deadline), hurried: sooner(limit, deadline) < limit };
+    let reader = Reader { cache, scope, deadline };
     match shared.bypass.check(scope, keys) {
         Bypassed::None => reader.read(keys, room).await,
         Bypassed::All => {
@@ -77,12 +80,10 @@ fn nothing(keys: &[Key], outcome: GetOutcome) -> Gotten {
 }
 
 struct Reader<'a> {
-    shared: &'a Shared,
-    channels: &'a Channels,
+    cache: &'a Cache,
     scope: &'a Scope,
-    until: Instant,
-    /// The caller has less time than the cache should have: lateness proves nothing.
-    hurried: bool,
+    /// The caller's own, if it has one.
+    deadline: Option<std::time::Instant>,
 }
 
 impl Reader<'_> {
@@ -102,16 +103,32 @@ impl Reader<'_> {
         Gotten { lookups, read, outcome: asked.map_or_else(GetOutcome::Away, |_| GetOutcome::Answered) }
     }
 
+    /// To ask for so many keys, from now on.
+    fn asking(&self, keys: usize) -> Asking<'_> {
+        let limit = self.cache.shared.read_deadline(keys);
+        let until = sooner(limit, self.deadline);
+        Asking { shared: &self.cache.shared, channels: &self.cache.channels, until, hurried: until < limit }
+    }
+
     async fn one(&self, key: &Key, room: &mut Room<'_>) -> Result<Option<Lookup>, Away> {
-        self.ask(Operation::Get, One { reader: self, key, room }).await
+        let asking = self.asking(1);
+        let said = match Gather::enter(self.cache, self.scope, key) {
+            Turn::Alone(_calling) => asking.ask(Operation::Get, &mut One { scope: self.scope, key }).await?,
+            Turn::Joined(answer) => joined(answer, asking.until).await?,
+        };
+        understood(said, room).map_err(|_| {
+            self.cache.shared.read_failed(1);
+            Away::Failed
+        })
     }
 
     /// Adds what is found of each key, in order; of a piece that fails, what was said before it failed.
     async fn many(&self, keys: &[Key], lookups: &mut Vec<Lookup>, room: &mut Room<'_>) -> Result<Told, Away> {
         for piece in pieces(keys) {
+            let _turn = self.turn(piece.len()).await?;
             let mut found: Vec<Option<Lookup>> = vec![None; piece.len()];
-            let question = Many { reader: self, keys: &piece, found: &mut found, room: &mut *room };
-            let told = self.ask(Operation::BatchGet, question).await;
+            let mut question = Many { scope: self.scope, keys: &piece, found: &mut found, room: &mut *room };
+            let told = self.asking(piece.len()).ask(Operation::BatchGet, &mut question).await;
             if told == Ok(Told::Some) {
                 lookups.extend(found.into_iter().map_while(|lookup| lookup));
                 return told;
@@ -122,74 +139,16 @@ impl Reader<'_> {
         Ok(Told::All)
     }
 
-    async fn batch(
-        &self,
-        mut client: Client,
-        keys: &[Key],
-        found: &mut [Option<Lookup>],
-        room: &mut Room<'_>,
-    ) -> Result<Told, Status> {
-        let ids = keys.iter().map(Key::bytes).collect();
-        let request = BatchGetRequest { scope: Some(self.scope.message()), ids };
-        let mut stream = client.batch_get(within(request, left(self.until))).await?.into_inner();
-        let mut missing = keys.len();
-        while let Some(piece) = stream.message().await? {
-            for indexed in piece.lookups {
-                let place = found.get_mut(indexed.index as usize).ok_or_else(garbage)?;
-                let Some(lookup) = understood(indexed.lookup, room)? else { return Ok(Told::Some) };
-                if place.replace(lookup).is_some() {
-                    return Err(garbage());
-                }
-                missing -= 1;
-            }
+    /// Waits for the turn of so many keys, no longer than an answer may take.
+    async fn turn(&self, keys: usize) -> Result<SemaphorePermit<'_>, Away> {
+        let room = u32::try_from(keys.min(KEYS_AT_ONCE)).unwrap_or(u32::MAX);
+        let turn = timeout_at(self.asking(keys).until, self.cache.at_once.acquire_many(room)).await;
+        match turn {
+            Ok(Ok(_)) if self.cache.shared.read_open() => Err(Away::BreakerOpen),
+            Ok(Ok(turn)) => Ok(turn),
+            // It is never closed.
+            Ok(Err(_)) | Err(_) => Err(Away::Busy),
         }
-        if missing == 0 { Ok(Told::All) } else { Err(garbage()) }
-    }
-
-    /// Asks a replica, and another if the first fails with time left; tells the breaker how it went.
-    async fn ask<Q: Question>(&self, operation: Operation, mut question: Q) -> Result<Q::Answer, Away> {
-        let mut last = None;
-        let mut asked = None;
-        for _ in 0..TRIES {
-            let replicas = &self.shared.replicas;
-            let Some(replica) = replicas.pick(asked).or_else(|| replicas.pick(None)) else { break };
-            let Some(client) = self.channels.client(&self.shared.replicas, &replica) else { break };
-            let in_flight = replica.enter();
-            let result = call(&self.shared.observe, operation, self.until, question.put(client)).await;
-            drop(in_flight);
-            match result {
-                Ok(answer) => {
-                    self.shared.answered(&replica);
-                    return Ok(answer);
-                }
-                // Neither says anything about the cache: too little time, or too much to tell in it.
-                Err(Away::Deadline) if self.hurried || question.progressed() => return Err(Away::Deadline),
-                Err(away) => {
-                    self.shared.failed(&replica);
-                    last = Some(away);
-                    asked = Some(replica.id);
-                    if away == Away::Deadline {
-                        break;
-                    }
-                }
-            }
-        }
-        let Some(away) = last else { return Err(Away::NoReplica) };
-        self.shared.read_failed();
-        Err(away)
-    }
-}
-
-/// What is asked of one replica and perhaps of a second. A trait, since the compiler cannot show of an async closure's
-/// future that it may move between threads.
-trait Question: Send {
-    type Answer: Send;
-
-    fn put(&mut self, client: Client) -> impl Future<Output = Result<Self::Answer, Status>> + Send;
-
-    /// Whether part of the answer has come.
-    fn progressed(&self) -> bool {
-        false
     }
 }
 
@@ -202,35 +161,53 @@ enum Told {
     Some,
 }
 
-struct One<'a, 'r> {
-    reader: &'a Reader<'a>,
+struct One<'a> {
+    scope: &'a Scope,
     key: &'a Key,
-    room: &'a mut Room<'r>,
 }
 
-impl Question for One<'_, '_> {
-    type Answer = Option<Lookup>;
+impl Question for One<'_> {
+    type Answer = Said;
 
-    async fn put(&mut self, mut client: Client) -> Result<Option<Lookup>, Status> {
-        let request = GetRequest { scope: Some(self.reader.scope.message()), id: self.key.bytes() };
-        let answer = client.get(within(request, left(self.reader.until))).await?.into_inner();
-        understood(answer.lookup, self.room)
+    async fn put(&mut self, mut client: Client, until: Instant) -> Result<Said, Status> {
+        let request = GetRequest { scope: Some(self.scope.message()), id: self.key.bytes() };
+        Said::of(client.get(within(request, left(until))).await?.into_inner().lookup)
     }
 }
 
 struct Many<'a, 'r> {
-    reader: &'a Reader<'a>,
+    scope: &'a Scope,
     keys: &'a [Key],
     found: &'a mut [Option<Lookup>],
     room: &'a mut Room<'r>,
 }
 
+impl Many<'_, '_> {
+    async fn read(&mut self, mut client: Client, until: Instant) -> Result<Told, Status> {
+        let ids = self.keys.iter().map(Key::bytes).collect();
+        let request = BatchGetRequest { scope: Some(self.scope.message()), ids };
+        let mut stream = client.batch_get(within(request, left(until))).await?.into_inner();
+        let mut missing = self.keys.len();
+        while let Some(piece) = stream.message().await? {
+            for indexed in piece.lookups {
+                let place = self.found.get_mut(indexed.index as usize).ok_or_else(garbage)?;
+                let Some(lookup) = understood(Said::of(indexed.lookup)?, self.room)? else { return Ok(Told::Some) };
+                if place.replace(lookup).is_some() {
+                    return Err(garbage());
+                }
+                missing -= 1;
+            }
+        }
+        if missing == 0 { Ok(Told::All) } else { Err(garbage()) }
+    }
+}
+
 impl Question for Many<'_, '_> {
     type Answer = Told;
 
-    async fn put(&mut self, client: Client) -> Result<Told, Status> {
+    async fn put(&mut self, client: Client, until: Instant) -> Result<Told, Status> {
         self.found.fill(None);
-        let ended = self.reader.batch(client, self.keys, self.found, self.room).await;
+        let ended = self.read(client, until).await;
         // Who answers nonsense is not believed in the rest either.
         ended.inspect_err(|error| {
             if error.code() == tonic::Code::DataLoss {
@@ -244,24 +221,15 @@ impl Question for Many<'_, '_> {
     }
 }
 
-/// An answer that breaks the contract. The code is one that no replica sends.
-fn garbage() -> Status {
-    Status::data_loss("the answer makes no sense")
-}
-
-/// What a lookup says; nothing where there is no room for it.
-fn understood(lookup: Option<v1::Lookup>, room: &mut Room<'_>) -> Result<Option<Lookup>, Status> {
-    match lookup.and_then(|lookup| lookup.outcome).ok_or_else(garbage)? {
-        lookup::Outcome::Hit(body) => {
+/// What was said, unpacked; nothing where there is no room for it.
+fn understood(said: Said, room: &mut Room<'_>) -> Result<Option<Lookup>, Status> {
+    match said {
+        Said::Hit(body) => {
             let size = size(&body).ok_or_else(garbage)?;
             let body = room(size).then(|| unpack(body).ok_or_else(garbage));
             Ok(body.transpose()?.map(Lookup::Hit))
         }
-        lookup::Outcome::Lease(lease) => {
-            let fits = (1..=LEASE_BYTES_MAX).contains(&lease.token.len());
-            if fits { Ok(Some(Lookup::Miss(Some(LeaseToken(lease.token))))) } else { Err(garbage()) }
-        }
-        lookup::Outcome::NoLease(_) => Ok(Some(Lookup::Miss(None))),
+        Said::Miss(lease) => Ok(Some(Lookup::Miss(lease))),
     }
 }
 

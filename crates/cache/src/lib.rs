@@ -26,15 +26,18 @@
 //! # Ok(()) }
 //! ```
 
+mod ask;
 mod background;
 mod backlog;
 mod bypass;
 mod cache;
 mod call;
 mod channels;
+mod cork;
 mod deliver;
 mod error;
 mod fill;
+mod gather;
 mod get;
 mod key;
 mod message;
