@@ -23,6 +23,7 @@ use crate::{
     error::Away,
     key::Key,
     message::within,
+    namespaces::Policies,
     observe::{FillEnd, Operation},
     pack::{BODY_BYTES_MAX, pack},
     scope::Scope,
@@ -170,12 +171,14 @@ pub(crate) async fn fill_patiently(shared: &Shared, scope: &Scope, fills: Vec<Fi
 
 /// Sends what waits, for ever.
 pub(crate) async fn run(shared: Arc<Shared>, channels: Arc<Channels>) {
+    // The service does not start with rules that cannot be read.
+    let policies = Policies::new(&shared.settings).unwrap_or_default();
     let mut flying = FuturesUnordered::new();
     loop {
         if flying.len() < SENDERS
             && let Some((scope, batch)) = shared.fills.take()
         {
-            flying.push(store(&shared, &channels, scope, batch));
+            flying.push(store(&shared, &channels, &policies, scope, batch));
             continue;
         }
         tokio::select! {
@@ -185,14 +188,16 @@ pub(crate) async fn run(shared: Arc<Shared>, channels: Arc<Channels>) {
     }
 }
 
-async fn store(shared: &Shared, channels: &Channels, scope: Scope, batch: Vec<Fill>) {
+async fn store(shared: &Shared, channels: &Channels, policies: &Policies, scope: Scope, batch: Vec<Fill>) {
     let batch = admitted(shared, &scope, batch);
     if batch.is_empty() {
         return;
     }
     let count = batch.len();
     let fills = batch.into_iter().map(|fill| message(shared, fill)).collect();
-    let statuses = send(shared, channels, BatchFillRequest { scope: Some(scope.message()), fills }).await;
+    let namespace_max_bytes = policies.of(scope.namespace()).max_bytes.unwrap_or(0);
+    let request = BatchFillRequest { scope: Some(scope.message()), fills, namespace_max_bytes };
+    let statuses = send(shared, channels, request).await;
     match statuses {
         Ok(statuses) if statuses.len() == count => {
             statuses.iter().for_each(|status| shared.observe.filled(end(*status), 1))
@@ -247,6 +252,7 @@ fn end(status: i32) -> FillEnd {
         Ok(FillStatus::LeaseEnded) => FillEnd::LeaseEnded,
         Ok(FillStatus::TooLarge) => FillEnd::TooLarge,
         Ok(FillStatus::StopWrites) => FillEnd::StopWrites,
+        Ok(FillStatus::OverQuota) => FillEnd::OverQuota,
         _ => FillEnd::Failed,
     }
 }

@@ -23,6 +23,8 @@ pub struct Policy {
     pub ttl: Option<Duration>,
     /// Documents are read back into the cache after small writes.
     pub warm_on_write: bool,
+    /// Bytes that its values may take in the cache, with what each costs there; `None`: no bound of its own.
+    pub max_bytes: Option<u64>,
 }
 
 /// The rules of `cache.namespaces`, read.
@@ -32,9 +34,18 @@ pub struct Policies {
     otherwise: Policy,
 }
 
+/// No rules: what the settings' defaults say.
+impl Default for Policies {
+    fn default() -> Self {
+        let otherwise = Policy { enabled: true, ttl: None, warm_on_write: true, max_bytes: None };
+        Self { rules: Vec::new(), otherwise }
+    }
+}
+
 impl Policies {
     /// Reads the rules of `settings`: each `PATTERN OPTION...`, for example `logs-* enabled=false`. A pattern is a name
-    /// in which `*` stands for any text. Options: `enabled` and `warm_on_write` (`true`, `false`), `ttl_ms`.
+    /// in which `*` stands for any text. Options: `enabled` and `warm_on_write` (`true`, `false`), `ttl_ms`,
+    /// `max_bytes`.
     ///
     /// # Errors
     /// [`ConfigError`] naming the rule and what is wrong with it.
@@ -42,7 +53,7 @@ impl Policies {
         if settings.namespaces.len() > RULES_MAX {
             return Err(ConfigError::invalid(SETTING, format!("must have {RULES_MAX} rules or fewer")));
         }
-        let otherwise = Policy { enabled: true, ttl: None, warm_on_write: settings.warm_on_write };
+        let otherwise = Policy { enabled: true, ttl: None, warm_on_write: settings.warm_on_write, max_bytes: None };
         let rules = settings.namespaces.iter().map(|rule| read(rule, otherwise)).collect::<Result<_, _>>()?;
         Ok(Self { rules, otherwise })
     }
@@ -67,12 +78,14 @@ fn read(rule: &str, otherwise: Policy) -> Result<(String, Policy), ConfigError> 
     let mut options = 0;
     for word in words {
         set(&mut policy, word).ok_or_else(|| {
-            invalid(format!("`{word}` is none of enabled=true|false, warm_on_write=true|false, ttl_ms=1 or more"))
+            invalid(format!(
+                "`{word}` is none of enabled=true|false, warm_on_write=true|false, ttl_ms=1 or more, max_bytes=1 or more"
+            ))
         })?;
         options += 1;
     }
     if options == 0 {
-        return Err(invalid("says nothing: enabled=, warm_on_write= or ttl_ms= must follow".to_owned()));
+        return Err(invalid("says nothing: enabled=, warm_on_write=, ttl_ms= or max_bytes= must follow".to_owned()));
     }
     Ok((pattern.to_owned(), policy))
 }
@@ -86,6 +99,7 @@ fn set(policy: &mut Policy, option: &str) -> Option<()> {
             let ms = value.parse().ok().filter(|ms| *ms > 0)?;
             policy.ttl = Some(Duration::from_millis(ms));
         }
+        "max_bytes" => policy.max_bytes = Some(value.parse().ok().filter(|bytes| *bytes > 0)?),
         _ => return None,
     }
     Some(())
@@ -124,11 +138,16 @@ mod tests {
 
     #[test]
     fn the_first_rule_that_fits_holds() {
-        let policies =
-            policies(&["logs-* enabled=false", "logs-eu ttl_ms=5", "*-eu ttl_ms=60000 warm_on_write=false"]).unwrap();
-        let otherwise = Policy { enabled: true, ttl: None, warm_on_write: true };
+        let policies = policies(&[
+            "logs-* enabled=false",
+            "logs-eu ttl_ms=5",
+            "*-eu ttl_ms=60000 warm_on_write=false max_bytes=9",
+        ])
+        .unwrap();
+        let otherwise = Policy { enabled: true, ttl: None, warm_on_write: true, max_bytes: None };
         assert_eq!(policies.of("logs-eu"), Policy { enabled: false, ..otherwise });
-        let eu = Policy { enabled: true, ttl: Some(Duration::from_secs(60)), warm_on_write: false };
+        let ttl = Some(Duration::from_secs(60));
+        let eu = Policy { enabled: true, ttl, warm_on_write: false, max_bytes: Some(9) };
         assert_eq!(policies.of("shop-eu"), eu);
         assert_eq!(policies.of("shop-us"), otherwise);
     }
@@ -153,8 +172,17 @@ mod tests {
 
     #[test]
     fn wrong_rules_are_refused_by_name() {
-        for rule in ["", "a", "a/b enabled=true", "a enabled", "a enabled=no", "a ttl_ms=0", "a ttl_ms=x", "a quota=1"]
-        {
+        for rule in [
+            "",
+            "a",
+            "a/b enabled=true",
+            "a enabled",
+            "a enabled=no",
+            "a ttl_ms=0",
+            "a ttl_ms=x",
+            "a quota=1",
+            "a max_bytes=0",
+        ] {
             let error = policies(&[rule]).expect_err(rule).to_string();
             assert!(error.contains("cache.namespaces") && error.contains(&format!("`{rule}`")), "{error}");
         }

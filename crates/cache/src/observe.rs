@@ -23,7 +23,7 @@ const FILLS: Metric = Metric {
     name: "layer_cache_fills_total",
     kind: Kind::Counter,
     labels: &["status"],
-    help: "Values given to be stored, by what became of them: stored, lease_ended, too_large, stop_writes, failed; dropped (queue full), away (no cache), bypassed (a write is undelivered).",
+    help: "Values given to be stored, by what became of them: stored, lease_ended, too_large, stop_writes, over_quota, failed; dropped (queue full), away (no cache), bypassed (a write is undelivered).",
 };
 const BREAKER: Metric = Metric {
     name: "layer_cache_breaker_open",
@@ -109,14 +109,15 @@ pub(crate) enum FillEnd {
     LeaseEnded,
     TooLarge,
     StopWrites,
+    OverQuota,
     Failed,
     Dropped,
     Away,
     Bypassed,
 }
 
-const FILL_ENDS: [&str; 8] =
-    ["stored", "lease_ended", "too_large", "stop_writes", "failed", "dropped", "away", "bypassed"];
+const FILL_ENDS: [&str; 9] =
+    ["stored", "lease_ended", "too_large", "stop_writes", "over_quota", "failed", "dropped", "away", "bypassed"];
 
 /// What writes could not tell the cache at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

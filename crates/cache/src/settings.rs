@@ -41,7 +41,7 @@ pub struct CacheSettings {
     /// How long it may be served that a row is absent, in milliseconds.
     pub absent_ttl_ms: u64,
     /// Rules for single namespaces, the first that fits: each a pattern (`*` for any text) and what differs there, of
-    /// `enabled=true|false`, `ttl_ms=`, `warm_on_write=true|false`. For example `logs-* enabled=false`.
+    /// `enabled=true|false`, `ttl_ms=`, `warm_on_write=true|false`, `max_bytes=`. For example `logs-* enabled=false`.
     pub namespaces: Vec<String>,
     /// Documents that a small write named are read back into the cache in the background.
     pub warm_on_write: bool,
@@ -63,7 +63,8 @@ pub struct CacheSettings {
     pub breaker_max_ms: u64,
     /// Time to connect to a replica, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// Every how often the names are resolved again, in milliseconds.
+    /// Every how often the names are resolved again, in milliseconds, 2500 at the most: doc-cache settles
+    /// (`proof.settle_ms`) for no longer than this, a name's time to live and 2.5 s take together.
     pub resolve_interval_ms: u64,
     /// TLS towards doc-cache.
     pub tls: CacheTlsSettings,
@@ -113,8 +114,9 @@ impl Default for CacheSettings {
             breaker_min_ms: 1000,
             breaker_max_ms: 60_000,
             connect_timeout_ms: 300,
-            // Below the 5 s that a cluster's DNS lets answers stand: a new replica is met within seconds.
-            resolve_interval_ms: 3000,
+            // With the 5 s that a cluster's DNS lets answers stand, and the 2.5 s for which writes may be silent, it is less
+            // than the 10 s for which doc-cache settles.
+            resolve_interval_ms: 2000,
             tls: CacheTlsSettings::default(),
         }
     }
@@ -122,6 +124,10 @@ impl Default for CacheSettings {
 
 /// Below, a hold runs out before the origin's answer comes; longer ones doc-cache refuses.
 const HOLD_MS: std::ops::RangeInclusive<u32> = 1000..=600_000;
+/// What is left of doc-cache's default settling time (10 s) by the time for which a cluster's DNS lets an answer stand (5 s)
+/// and that for which writes may be silent (`shared::SKIP_FOR`). A router that looks a new replica up later than that may
+/// acknowledge a write without telling it, while it serves already.
+const RESOLVE_INTERVAL_MS_MAX: u64 = 2500;
 
 impl CacheSettings {
     /// Whether a cache is configured.
@@ -145,6 +151,9 @@ impl CacheSettings {
         Policies::new(self)?;
         if !HOLD_MS.contains(&self.hold_ms) {
             return invalid("cache.hold_ms", format!("must be from {} to {}", HOLD_MS.start(), HOLD_MS.end()));
+        }
+        if self.resolve_interval_ms > RESOLVE_INTERVAL_MS_MAX {
+            return invalid("cache.resolve_interval_ms", format!("must be from 1 to {RESOLVE_INTERVAL_MS_MAX}"));
         }
         if self.absent_ttl_ms > self.ttl_ms {
             return invalid("cache.absent_ttl_ms", "must not be above cache.ttl_ms".to_owned());
@@ -240,6 +249,7 @@ mod tests {
             ("cache.breaker_max_ms", |s| s.breaker_max_ms = s.breaker_min_ms - 1),
             ("cache.connect_timeout_ms", |s| s.connect_timeout_ms = 0),
             ("cache.resolve_interval_ms", |s| s.resolve_interval_ms = 0),
+            ("cache.resolve_interval_ms", |s| s.resolve_interval_ms = 2501),
             ("cache.tls.key_file", |s| s.tls.certificate_file = Some("c".into())),
             ("cache.tls.certificate_file", |s| s.tls.key_file = Some("k".into())),
             ("cache.tls.ca_file", |s| s.tls.ca_file = Some("ca".into())),

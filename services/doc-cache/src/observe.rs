@@ -42,7 +42,7 @@ const BACKFILLS: Metric = Metric {
     name: "layer_cache_backfills_total",
     kind: MetricKind::Counter,
     labels: &["set", "status"],
-    help: "Values to store: ok, lease_ended (a write came between), too_large, stop_writes, error.",
+    help: "Values to store: ok, lease_ended (a write came between), too_large, stop_writes, over_quota, error.",
 };
 const BACKFILL_DURATION: Metric = Metric {
     name: "layer_cache_backfill_duration_seconds",
@@ -118,11 +118,12 @@ pub(crate) enum LookupResult {
 
 const RESULTS: usize = 5;
 const RESULT_NAMES: [&str; RESULTS] = ["hit", "miss", "bypass", "error", "partial"];
-const FILL_STATUSES: [(Filled, &str); 5] = [
+const FILL_STATUSES: [(Filled, &str); 6] = [
     (Filled::Stored, "ok"),
     (Filled::LeaseEnded, "lease_ended"),
     (Filled::TooLarge, "too_large"),
     (Filled::StopWrites, "stop_writes"),
+    (Filled::OverQuota, "over_quota"),
     (Filled::Failed, "error"),
 ];
 
@@ -160,7 +161,7 @@ pub(crate) struct Observe {
     namespaces: Bounded<NamespaceSeries>,
     lookup_duration: [[Histogram; RESULTS]; KINDS],
     payload: [[Histogram; 2]; KINDS],
-    backfills: [[IntCounter; 5]; KINDS],
+    backfills: [[IntCounter; FILL_STATUSES.len()]; KINDS],
     backfill_duration: [[Histogram; 2]; KINDS],
     writes: IntCounterVec,
     shed: IntCounter,

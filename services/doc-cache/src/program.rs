@@ -76,6 +76,7 @@ impl Program for DocCache {
             backend = backend.name(),
             "doc-cache listens"
         );
+        settings.proof.warn();
         tokio::spawn(admin::serve(admin, health.clone(), metrics.clone(), lifecycle.clone()));
         let service = Service {
             proof: Arc::new(Proof::new(clock, Duration::from_millis(settings.proof.settle_ms))),
@@ -110,7 +111,10 @@ async fn open(
     clock: &Arc<dyn Clock>,
 ) -> Result<(Arc<dyn Backend>, Option<Arc<Embedded>>), ConfigError> {
     match settings.backend {
-        BackendKind::Aerospike => Ok((Arc::new(Aerospike::start(&settings.aerospike, metrics)?), None)),
+        BackendKind::Aerospike => {
+            let aerospike = Aerospike::start(&settings.aerospike, metrics)?.one_of(settings.replicas);
+            Ok((Arc::new(aerospike), None))
+        }
         BackendKind::Embedded => {
             let opened = Embedded::open(settings.embedded.options(), Arc::clone(clock), metrics).await;
             let embedded = opened.map_err(|error| ConfigError::invalid("embedded.directory", error.to_string()))?;

@@ -159,6 +159,22 @@ impl Default for ProofSettings {
     }
 }
 
+/// For so long a router may acknowledge writes without telling a cache that it took for gone.
+const SETTLE_MS_MIN: u64 = 3000;
+
+impl ProofSettings {
+    /// Says at the start that the promise of coherence is not kept, where it is not.
+    pub(crate) fn warn(&self) {
+        if self.settle_ms < SETTLE_MS_MIN {
+            tracing::warn!(
+                settle_ms = self.settle_ms,
+                "proof.settle_ms is below {SETTLE_MS_MIN}: after every start and every pause, fetches may show what writes \
+                 have replaced that were acknowledged before; for tests only"
+            );
+        }
+    }
+}
+
 impl Settings for DocCacheSettings {
     fn validate(&self) -> Result<(), ConfigError> {
         self.listen.validate()?;

@@ -116,7 +116,7 @@ async fn a_look_up_of_many_is_one_batch_and_its_leases_another() {
         Lookup::Miss(lease) => fill(std::str::from_utf8(key).unwrap(), lease, body("x")),
         other => panic!("{other:?}"),
     });
-    case.backend.fill(&case.scope, fills.collect(), DEADLINE).await.unwrap();
+    case.backend.fill(&case.scope, fills.collect(), None, DEADLINE).await.unwrap();
     control.reset_counters();
     assert!(case.get_all(&ids).await.iter().all(|found| matches!(found, Lookup::Hit(_))));
     assert_eq!(control.counters().batches, 1, "hits are one batch");
@@ -299,4 +299,22 @@ impl Case<Own> {
     async fn proven_again(&self) -> Canary {
         self.fixture.proven().await
     }
+}
+
+/// Each replica keeps to its share, so that all together keep to the bound.
+#[tokio::test]
+async fn replicas_share_a_bound() {
+    let server = StandIn::start(Options::default()).await.unwrap();
+    let settings = AerospikeSettings { hosts: server.address().to_string(), ..AerospikeSettings::default() };
+    let metrics = Metrics::default();
+    let backend = Arc::new(Aerospike::start(&settings, &metrics).unwrap().one_of(2));
+    let own = Own { backend, metrics, server: Some(server) };
+    own.proven().await;
+    let case = Case::new(own).await;
+    let mut stored = Vec::new();
+    for key in ["a", "b", "c"] {
+        let fill = fill(key, case.lease(key).await, body(&"x".repeat(1000)));
+        stored.extend(case.backend.fill(&case.scope, vec![fill], Some(4 * 1400), DEADLINE).await.unwrap());
+    }
+    assert_eq!(stored, [Filled::Stored, Filled::Stored, Filled::OverQuota]);
 }

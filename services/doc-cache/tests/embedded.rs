@@ -112,7 +112,7 @@ async fn store(own: &Own, keys: std::ops::Range<usize>, bytes: usize) {
             }
             _ => None,
         });
-        own.backend.fill(&scope(), fills.collect(), DEADLINE).await.unwrap();
+        own.backend.fill(&scope(), fills.collect(), None, DEADLINE).await.unwrap();
     }
 }
 
@@ -173,7 +173,7 @@ async fn a_lease_of_a_record_that_went_is_ended() {
         panic!("a miss")
     };
     store(&own, 0..50_000, 10).await;
-    let filled = own.backend.fill(&scope(), vec![fill("k", lease, body("stale"))], DEADLINE).await.unwrap();
+    let filled = own.backend.fill(&scope(), vec![fill("k", lease, body("stale"))], None, DEADLINE).await.unwrap();
     assert_eq!(filled, [Filled::LeaseEnded]);
 }
 
@@ -203,4 +203,53 @@ async fn a_directory_that_cannot_be_used_is_an_error_and_no_panic() {
     let options = EmbeddedOptions { disk: Some((Path::new("/dev/null/x").to_owned(), 64 * MIB)), ..options() };
     let opened = Embedded::open(options, Arc::new(Hand::default()), &Metrics::default()).await;
     assert!(opened.is_err());
+}
+
+/// A namespace that is written all the time keeps its room: what a write clears is given back, to the byte.
+#[tokio::test]
+async fn a_bound_counts_what_is_there_and_nothing_else() {
+    let own = in_memory().await;
+    let fill_one = async |key: usize| {
+        let key = format!("key-{key}");
+        let Lookup::Miss(lease) = own.backend.get(&scope(), &[id(&key)], DEADLINE).await.unwrap().remove(0) else {
+            panic!("no lease for {key}")
+        };
+        let data = Bytes::from(vec![b'x'; 1000]);
+        let fill = Fill { id: id(&key), lease, body: Body { data, ..body("") }, ttl: LONG };
+        own.backend.fill(&scope(), vec![fill], Some(14_000), DEADLINE).await.unwrap()[0]
+    };
+    for key in 0..10 {
+        assert_eq!(fill_one(key).await, Filled::Stored);
+    }
+    for _ in 0..1000 {
+        let held = write();
+        own.backend.hold(&scope(), held, &[id("key-0")], LONG, DEADLINE).await.unwrap();
+        own.backend.release(&scope(), held, &[id("key-0")], DEADLINE).await.unwrap();
+        assert_eq!(fill_one(0).await, Filled::Stored);
+    }
+    assert_eq!(hits(&own, 0..10).await, 10);
+    assert!(own.metrics.text().contains("layer_cache_quota_evictions_total 0"));
+    assert_eq!(fill_one(10).await, Filled::Stored);
+    assert_eq!((hits(&own, 1..2).await, hits(&own, 2..11).await), (0, 9), "the oldest goes");
+    assert!(own.metrics.text().contains("layer_cache_quota_evictions_total 1"));
+    assert_eq!(own.backend.usage().entries, Some(10));
+}
+
+/// What a purge made void is the oldest: it goes for what comes.
+#[tokio::test]
+async fn a_purged_namespace_can_be_filled_anew_within_its_bound() {
+    let own = in_memory().await;
+    for round in 0..5 {
+        own.backend.purge_namespace(&scope().tenant, &scope().namespace, DEADLINE).await.unwrap();
+        let ids: Vec<_> = (0..10).map(|at| id(&format!("{round}-{at}"))).collect();
+        let found = own.backend.get(&scope(), &ids, DEADLINE).await.unwrap();
+        let fills = ids.iter().zip(found).filter_map(|(id, lookup)| match lookup {
+            Lookup::Miss(lease) => Some(Fill { id: id.clone(), ..fill("", lease, body(&"x".repeat(1000))) }),
+            _ => None,
+        });
+        let filled = own.backend.fill(&scope(), fills.collect(), Some(14_000), DEADLINE).await.unwrap();
+        assert_eq!(filled, [Filled::Stored; 10]);
+        let found = own.backend.get(&scope(), &ids, DEADLINE).await.unwrap();
+        assert!(found.iter().all(|lookup| matches!(lookup, Lookup::Hit(_))), "round {round}");
+    }
 }

@@ -58,7 +58,7 @@ async fn documents_fit_the_memory_that_they_are_said_to_take() {
             let body = Body { data, content_type: "application/json".to_owned(), compression: 0 };
             Fill { id, lease, body, ttl: Duration::from_secs(3600) }
         });
-        let filled = backend.fill(&scope, fills.collect(), DEADLINE).await.unwrap();
+        let filled = backend.fill(&scope, fills.collect(), None, DEADLINE).await.unwrap();
         assert!(filled.iter().all(|filled| *filled == Filled::Stored));
     }
     let (usage, grown) = (backend.usage(), resident_bytes() - before);

@@ -104,6 +104,8 @@ pub enum Filled {
     TooLarge,
     /// The backend refuses writes.
     StopWrites,
+    /// The namespace has no room for it within its bound.
+    OverQuota,
     /// The backend failed, or did not answer in time.
     Failed,
 }
@@ -175,7 +177,16 @@ pub trait Backend: Send + Sync + 'static {
     async fn get(&self, scope: &Scope, ids: &[Id], deadline: Duration) -> Result<Vec<Lookup>, BackendError>;
 
     /// Stores values whose leases' tokens still hold, under the generation and epoch of the lease. In order.
-    async fn fill(&self, scope: &Scope, fills: Vec<Fill>, deadline: Duration) -> Result<Vec<Filled>, BackendError>;
+    ///
+    /// `max_bytes` bounds what values of the namespace take that were filled with a bound, all kinds together. To keep to
+    /// it, a backend removes older values of the same namespace, or refuses the new one with [`Filled::OverQuota`].
+    async fn fill(
+        &self,
+        scope: &Scope,
+        fills: Vec<Fill>,
+        max_bytes: Option<u64>,
+        deadline: Duration,
+    ) -> Result<Vec<Filled>, BackendError>;
 
     /// For each key: no value, a new token, and a hold under the write's id for `stands`. Where the backend refuses
     /// writes: a remove.

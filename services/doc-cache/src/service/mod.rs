@@ -105,12 +105,13 @@ impl DocCacheService for Service {
 
     async fn batch_fill(&self, request: Request<BatchFillRequest>) -> Result<Response<BatchFillResponse>, Status> {
         let (left, began) = (Deadline::left(&request), Instant::now());
-        let BatchFillRequest { scope, fills } = request.into_inner();
+        let BatchFillRequest { scope, fills, namespace_max_bytes } = request.into_inner();
+        let max_bytes = (namespace_max_bytes > 0).then_some(namespace_max_bytes);
         let mut check = Check::default();
         let (scope, fills) = (check.scope(scope), check.fills(fills, &self.values));
         let (scope, fills) = check.done((scope, fills))?;
         let sizes: Vec<_> = fills.iter().map(|fill| fill.body.data.len()).collect();
-        let filled = self.backend.fill(&scope, fills, left).await.map_err(|error| {
+        let filled = self.backend.fill(&scope, fills, max_bytes, left).await.map_err(|error| {
             self.observe.fill_failed(scope.kind, sizes.len(), began);
             errors::backend(&error)
         })?;
@@ -237,6 +238,7 @@ fn fill_status(filled: Filled) -> FillStatus {
         Filled::LeaseEnded => FillStatus::LeaseEnded,
         Filled::TooLarge => FillStatus::TooLarge,
         Filled::StopWrites => FillStatus::StopWrites,
+        Filled::OverQuota => FillStatus::OverQuota,
         Filled::Failed => FillStatus::Failed,
     }
 }

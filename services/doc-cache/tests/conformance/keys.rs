@@ -24,7 +24,7 @@ pub async fn what_was_filled_in_is_a_hit_for_any_bytes<F: Fixture>(case: Case<F>
             let Lookup::Miss(lease) = lookup else { panic!("{kind:?} {at}: {lookup:?}") };
             let body = numbered(at);
             let fill = Fill { id: ids[at].clone(), lease, body, ttl: LONG };
-            assert_eq!(case.backend.fill(&scope, vec![fill], DEADLINE).await.unwrap(), [Filled::Stored]);
+            assert_eq!(case.backend.fill(&scope, vec![fill], None, DEADLINE).await.unwrap(), [Filled::Stored]);
         }
         let expected: Vec<_> = (0..ids.len()).map(|at| Lookup::Hit(numbered(at))).collect();
         assert_eq!(case.get_in(&scope, &ids).await, expected, "{kind:?}");
@@ -175,7 +175,7 @@ pub async fn many_keys_at_once<F: Fixture>(case: Case<F>) {
         Lookup::Miss(lease) => Fill { id: ids[at].clone(), lease, body: body(&at.to_string()), ttl: LONG },
         other => panic!("{at}: {other:?}"),
     });
-    let filled = case.backend.fill(&case.scope, fills.collect(), DEADLINE).await.unwrap();
+    let filled = case.backend.fill(&case.scope, fills.collect(), None, DEADLINE).await.unwrap();
     assert_eq!(filled, vec![Filled::Stored; ids.len()]);
     let hits: Vec<_> = (0..ids.len()).map(|at| Lookup::Hit(body(&at.to_string()))).collect();
     assert_eq!(case.get_all(&ids).await, hits);

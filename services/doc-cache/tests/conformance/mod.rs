@@ -9,6 +9,7 @@
 pub mod epochs;
 pub mod keys;
 pub mod namespaces;
+pub mod quotas;
 pub mod refusals;
 pub mod stress;
 pub mod values;
@@ -96,7 +97,7 @@ impl<F: Fixture> Case<F> {
     }
 
     pub async fn fill_one(&self, fill: Fill) -> Filled {
-        let filled = self.backend.fill(&self.scope, vec![fill], DEADLINE).await.expect("fill");
+        let filled = self.backend.fill(&self.scope, vec![fill], None, DEADLINE).await.expect("fill");
         assert_eq!(filled.len(), 1);
         filled[0]
     }
@@ -192,6 +193,12 @@ macro_rules! conformance {
                 a_later_fill_replaces_the_value
                 nothing_asked_is_nothing_answered
                 inspection_tells_and_changes_nothing
+            }
+            quotas {
+                a_namespace_keeps_to_its_bound
+                a_value_over_the_bound_is_refused_alone
+                what_expired_takes_no_room
+                what_was_not_stored_takes_no_room
             }
             namespaces {
                 a_namespace_hold_stops_nothing

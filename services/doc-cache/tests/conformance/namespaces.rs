@@ -60,7 +60,7 @@ pub async fn a_purge_ends_values_of_all_kinds_and_leases<F: Fixture>(case: Case<
     for scope in scopes {
         let Lookup::Miss(lease) = case.get_in(scope, &[id("k")]).await.remove(0) else { panic!("{scope:?}") };
         let fills = vec![fill("k", lease, body("one"))];
-        assert_eq!(case.backend.fill(scope, fills, DEADLINE).await.unwrap(), [Filled::Stored]);
+        assert_eq!(case.backend.fill(scope, fills, None, DEADLINE).await.unwrap(), [Filled::Stored]);
     }
     let older = case.lease("other").await;
     case.purge().await;

@@ -31,7 +31,7 @@ pub async fn a_value_over_the_limit_is_refused<F: Fixture>(case: Case<F>) {
     let (large, small) = (case.lease("large").await, case.lease("small").await);
     let value = Body { data: vec![7; case.fixture.too_large()].into(), ..body("") };
     let fills = vec![fill("large", large, value), fill("small", small, body("one"))];
-    let filled = case.backend.fill(&case.scope, fills, DEADLINE).await.unwrap();
+    let filled = case.backend.fill(&case.scope, fills, None, DEADLINE).await.unwrap();
     assert_eq!(filled, [Filled::TooLarge, Filled::Stored]);
     case.assert_miss("large").await;
     case.assert_hit("small", "one").await;
@@ -46,7 +46,7 @@ pub async fn a_later_fill_replaces_the_value<F: Fixture>(case: Case<F>) {
 
 pub async fn nothing_asked_is_nothing_answered<F: Fixture>(case: Case<F>) {
     assert_eq!(case.get_all(&[]).await, []);
-    assert_eq!(case.backend.fill(&case.scope, vec![], DEADLINE).await.unwrap(), []);
+    assert_eq!(case.backend.fill(&case.scope, vec![], None, DEADLINE).await.unwrap(), []);
     case.backend.hold(&case.scope, write(), &[], LONG, DEADLINE).await.unwrap();
     case.backend.release(&case.scope, write(), &[], DEADLINE).await.unwrap();
     case.backend.clear(&case.scope, &[], DEADLINE).await.unwrap();

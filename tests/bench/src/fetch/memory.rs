@@ -144,7 +144,7 @@ impl Cache {
             };
             fills.push(fill(id, lease));
         }
-        let request = BatchFillRequest { scope: Some(scope()), fills };
+        let request = BatchFillRequest { scope: Some(scope()), fills, namespace_max_bytes: 0 };
         self.client.batch_fill(request).await?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 //! Aerospike makes each step atomic on its one record, and nothing more is needed: a step never depends on two records
 //! (docs/adr/0004-cache-coherence.md). Its own record generation is no token, as it begins anew after a remove.
 
+mod budget;
 mod calls;
 mod canary;
 mod connection;
@@ -14,15 +15,16 @@ mod record;
 mod settings;
 
 use std::{
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use aerospike::{BatchOperation, Key};
 use async_trait::async_trait;
-use layer_service::{config::ConfigError, metrics::Metrics};
+use layer_service::{clock::since_boot, config::ConfigError, metrics::Metrics};
 
 use self::{
+    budget::{Budgets, Charge},
     calls::{Call, Row},
     canary::{Birds, unexpected},
     connection::Connection,
@@ -40,6 +42,8 @@ pub struct Aerospike {
     connection: Arc<Connection>,
     birds: Birds,
     value_bytes_max: usize,
+    budgets: Mutex<Budgets>,
+    replicas: u32,
 }
 
 /// How a step that may not be refused went through.
@@ -56,7 +60,33 @@ impl Aerospike {
     /// [`ConfigError`] naming the setting that cannot be used.
     pub fn start(settings: &AerospikeSettings, metrics: &Metrics) -> Result<Self, ConfigError> {
         let value_bytes_max = usize::try_from(settings.value_bytes_max).unwrap_or(usize::MAX);
-        Ok(Self { connection: Connection::start(settings, metrics)?, birds: Birds::default(), value_bytes_max })
+        let connection = Connection::start(settings, metrics)?;
+        Ok(Self { connection, birds: Birds::default(), value_bytes_max, budgets: Mutex::default(), replicas: 1 })
+    }
+
+    /// One of so many replicas, each of which keeps to its share of a namespace's bound.
+    #[must_use]
+    pub fn one_of(self, replicas: u32) -> Self {
+        Self { replicas: replicas.max(1), ..self }
+    }
+
+    /// Whether `fill` may be stored, and what was charged for it.
+    fn admit(&self, scope: &Scope, fill: &Fill, max_bytes: Option<u64>) -> Result<Option<Charge>, Filled> {
+        if fill.body.data.len() > self.value_bytes_max {
+            return Err(Filled::TooLarge);
+        }
+        let Some(max_bytes) = max_bytes else { return Ok(None) };
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let charged = budgets.charge(scope, fill, max_bytes / u64::from(self.replicas), since_boot());
+        charged.map(Some).ok_or(Filled::OverQuota)
+    }
+
+    /// Gives back what is known not to be stored; what failed may be.
+    fn give_back(&self, scope: &Scope, charge: Option<Charge>, filled: Filled) {
+        let not_stored = matches!(filled, Filled::LeaseEnded | Filled::TooLarge | Filled::StopWrites);
+        if let (Some(charge), true) = (charge, not_stored) {
+            self.budgets.lock().unwrap_or_else(PoisonError::into_inner).give_back(scope, charge);
+        }
     }
 
     fn names(&self) -> &Names {
@@ -163,20 +193,35 @@ impl Backend for Aerospike {
         self.look_up(scope, ids, Instant::now() + deadline).await
     }
 
-    async fn fill(&self, scope: &Scope, fills: Vec<Fill>, deadline: Duration) -> Result<Vec<Filled>, BackendError> {
+    async fn fill(
+        &self,
+        scope: &Scope,
+        fills: Vec<Fill>,
+        max_bytes: Option<u64>,
+        deadline: Duration,
+    ) -> Result<Vec<Filled>, BackendError> {
         let set = self.names().set(scope.kind);
         let call = Call { operation: "fill", set: &set, until: Instant::now() + deadline };
         let now = now_ms();
-        let (mut steps, mut fits) = (Vec::with_capacity(fills.len()), Vec::with_capacity(fills.len()));
+        let (mut steps, mut admitted) = (Vec::with_capacity(fills.len()), Vec::with_capacity(fills.len()));
         for fill in fills {
-            fits.push(fill.body.data.len() <= self.value_bytes_max);
-            if fits.last() == Some(&true) {
+            let key = self.names().key(scope, &fill.id)?;
+            admitted.push(self.admit(scope, &fill, max_bytes));
+            if let Some(Ok(_)) = admitted.last() {
                 let expires = now.saturating_add(i64::try_from(fill.ttl.as_millis()).unwrap_or(i64::MAX));
-                steps.push(operations::fill(self.names().key(scope, &fill.id)?, fill, expires));
+                steps.push(operations::fill(key, fill, expires));
             }
         }
         let mut rows = self.connection.batch(&call, steps).await?.into_iter();
-        Ok(fits.into_iter().map(|fit| if fit { filled(rows.next()) } else { Filled::TooLarge }).collect())
+        let ended = admitted.into_iter().map(|admitted| match admitted {
+            Err(refused) => refused,
+            Ok(charge) => {
+                let filled = filled(rows.next());
+                self.give_back(scope, charge, filled);
+                filled
+            }
+        });
+        Ok(ended.collect())
     }
 
     async fn hold(

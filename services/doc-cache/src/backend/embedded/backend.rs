@@ -4,7 +4,10 @@ use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use async_trait::async_trait;
 
-use super::{CANARY_HOLD, Embedded, key::Names, lock, namespace::Namespace, record::Record, values::DISK_INDEX_BYTES};
+use super::{
+    CANARY_HOLD, Embedded, key::Names, lock, namespace::Namespace, quota::Quota, record::Record,
+    values::DISK_INDEX_BYTES,
+};
 use crate::backend::{Backend, BackendError, Canary, Fill, Filled, Id, Inspection, Lookup, Scope, Usage, WriteId};
 
 /// The key of the canary.
@@ -22,10 +25,20 @@ impl Backend for Embedded {
         tokio::time::timeout(deadline, self.get_all(scope, ids)).await.map_err(|_| BackendError::Timeout)
     }
 
-    async fn fill(&self, scope: &Scope, fills: Vec<Fill>, _deadline: Duration) -> Result<Vec<Filled>, BackendError> {
+    async fn fill(
+        &self,
+        scope: &Scope,
+        fills: Vec<Fill>,
+        max_bytes: Option<u64>,
+        _deadline: Duration,
+    ) -> Result<Vec<Filled>, BackendError> {
         let now = self.clock.now();
+        let quota = max_bytes.map(|max_bytes| {
+            let name = Names::of_namespace(&scope.tenant, &scope.namespace, &self.hasher).hashed().bytes.to_vec();
+            Quota { name, max_bytes }
+        });
         let mut names = Names::of(scope, &self.hasher);
-        Ok(fills.iter().map(|fill| self.fill_one(&mut names, fill, now)).collect())
+        Ok(fills.iter().map(|fill| self.fill_one(&mut names, fill, quota.as_ref(), now)).collect())
     }
 
     async fn hold(
@@ -144,7 +157,7 @@ impl Embedded {
             same && value.era.epoch == epoch && value.expires > now
         });
         Inspection {
-            stored: served.map(|value| (value.bytes, value.expires.saturating_sub(now))),
+            stored: served.map(|value| (u64::from(value.bytes), value.expires.saturating_sub(now))),
             holds: record.map_or(0, |record| record.holds(now)),
             namespace_holds: found.map_or(0, |((_, holds), _)| holds),
             generation: found.map(|((generation, _), _)| generation),

@@ -88,6 +88,18 @@ impl<R: Entry> Bounded<R> {
         Some(self.apply(at, now, change))
     }
 
+    /// Changes the record with a name of this hash that `is` it, if there is one.
+    pub(super) fn change_one<T>(
+        &mut self,
+        hash: u64,
+        now: Duration,
+        is: impl Fn(&R) -> bool,
+        change: impl FnOnce(&mut R) -> T,
+    ) -> Option<T> {
+        let at = *self.table.find(hash, |at| self.places[*at as usize].record.as_ref().is_some_and(&is))?;
+        Some(self.apply(at, now, change))
+    }
+
     /// Changes the record of `key`, which is made where there is none. What must go to make room lands in `evicted`.
     pub(super) fn change_or_make<T>(
         &mut self,

@@ -13,6 +13,7 @@ mod bounded;
 mod holds;
 mod key;
 mod namespace;
+mod quota;
 mod record;
 mod values;
 
@@ -34,8 +35,9 @@ use self::{
     bounded::{Bounded, Entry, Hashed},
     key::Names,
     namespace::Namespace,
+    quota::{Charged, Quota, Quotas},
     record::{Era, Found, Pointer, Record},
-    values::Values,
+    values::{VALUE_OVERHEAD_BYTES, Values},
 };
 use super::{Fill, Filled, Id, Kind, Lookup, Scope, WriteId};
 use crate::clock::Clock;
@@ -63,8 +65,15 @@ const HELD_EVICTIONS: Metric = Metric {
            value that it replaced may be served until it expires. Any at all asks for more embedded.records_bytes.",
 };
 
+const QUOTA_EVICTIONS: Metric = Metric {
+    name: "layer_cache_quota_evictions_total",
+    kind: MetricKind::Counter,
+    labels: &[],
+    help: "Values of the embedded backend that went to make room for others of their namespace, within its max_bytes.",
+};
+
 /// The metrics of this backend.
-pub const METRICS: &[&Metric] = &[&HELD_EVICTIONS];
+pub const METRICS: &[&Metric] = &[&HELD_EVICTIONS, &QUOTA_EVICTIONS];
 
 /// What the backend may take, and where.
 #[derive(Debug, Clone)]
@@ -102,6 +111,8 @@ pub struct Embedded {
     /// Values that went because their record went, or that were gone when they were asked for.
     lost: AtomicU64,
     held_evictions: IntCounter,
+    quotas: Mutex<Quotas>,
+    quota_evictions: IntCounter,
 }
 
 impl Embedded {
@@ -132,6 +143,8 @@ impl Embedded {
             pointers: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             held_evictions: metrics.counter(&HELD_EVICTIONS).with_label_values::<&str>(&[]),
+            quotas: Mutex::default(),
+            quota_evictions: metrics.counter(&QUOTA_EVICTIONS).with_label_values::<&str>(&[]),
         })
     }
 
@@ -187,13 +200,12 @@ impl Embedded {
         self.held_evictions.inc_by(held as u64);
     }
 
-    /// Changes a key's record, which is made where there is none. `change` gives the number of a value that is no longer
-    /// pointed to.
+    /// Changes a key's record, which is made where there is none. `change` gives a value that is no longer pointed to.
     fn change_or_make<T>(
         &self,
         key: Hashed<'_>,
         now: Duration,
-        change: impl FnOnce(&mut Record) -> (T, Option<u64>),
+        change: impl FnOnce(&mut Record) -> (T, Option<Pointer>),
     ) -> T {
         let mut evicted = Vec::new();
         let (changed, gone) = self.key_shard(key).change_or_make(key, now, Record::new, &mut evicted, change);
@@ -208,26 +220,33 @@ impl Embedded {
         self.count_held(evicted, now);
         for value in evicted.iter().filter_map(Record::value) {
             self.lost.fetch_add(1, Relaxed);
-            self.remove_value(Some(value.number));
+            self.remove_value(Some(*value));
         }
     }
 
-    fn remove_value(&self, number: Option<u64>) {
-        if let Some(number) = number {
-            self.pointers.fetch_sub(1, Relaxed);
-            self.values.remove(number);
+    /// Lets a value go that no record points to any more. Call it under no lock.
+    fn remove_value(&self, gone: Option<Pointer>) {
+        let Some(value) = gone else { return };
+        if value.account != quota::NONE {
+            lock(&self.quotas).give_back(&value);
         }
+        self.remove_uncharged(&value);
+    }
+
+    fn remove_uncharged(&self, value: &Pointer) {
+        self.pointers.fetch_sub(1, Relaxed);
+        self.values.remove(value.number);
     }
 
     /// Changes the records of `ids` that are there; where writes are refused, removes them.
-    fn change_all(&self, scope: &Scope, ids: &[Id], change: impl Fn(&mut Record) -> Option<u64>) {
+    fn change_all(&self, scope: &Scope, ids: &[Id], change: impl Fn(&mut Record) -> Option<Pointer>) {
         let (now, refusing) = (self.clock.now(), self.refusing());
         let mut names = Names::of(scope, &self.hasher);
         for id in ids {
             let key = names.id(id);
             let gone = if refusing {
                 let removed = self.key_shard(key).remove(key);
-                removed.and_then(|record| record.value().map(|value| value.number))
+                removed.and_then(|record| record.value().copied())
             } else {
                 self.key_shard(key).change(key, now, &change).flatten()
             };
@@ -264,7 +283,7 @@ impl Embedded {
         })?;
         if had {
             self.lost.fetch_add(1, Relaxed);
-            self.remove_value(Some(value.number));
+            self.remove_value(Some(*value));
         }
         Some(found)
     }
@@ -312,26 +331,83 @@ impl Embedded {
         }
     }
 
-    fn fill_one(&self, names: &mut Names<'_>, fill: &Fill, now: Duration) -> Filled {
-        let bytes = fill.body.data.len() as u64;
-        if bytes > self.options.value_bytes_max {
+    fn fill_one(&self, names: &mut Names<'_>, fill: &Fill, quota: Option<&Quota>, now: Duration) -> Filled {
+        if fill.body.data.len() as u64 > self.options.value_bytes_max {
             return Filled::TooLarge;
         }
         if self.refusing() {
             return Filled::StopWrites;
         }
         let key = names.id(&fill.id);
+        let cost = fill.body.data.len() + fill.body.content_type.len() + VALUE_OVERHEAD_BYTES;
+        if quota.is_some_and(|quota| cost as u64 > quota.max_bytes) {
+            return Filled::OverQuota;
+        }
         // Storing is the dear part: a lease that has ended needs none of it.
         if !self.key_shard(key).peek(key).is_some_and(|record| record.takes(&fill.lease)) {
             return Filled::LeaseEnded;
         }
         let era = Era { generation: fill.lease.generation, epoch: fill.lease.epoch };
-        let value = Pointer { number: self.values.insert(&fill.body), era, expires: now + fill.ttl, bytes };
-        let replaced = self.key_shard(key).change(key, now, |record| record.fill(&fill.lease, value));
-        let replaced = replaced.unwrap_or(Some(value.number));
+        let bytes = u32::try_from(fill.body.data.len()).unwrap_or(u32::MAX);
+        let number = self.values.insert(&fill.body);
+        let value = Pointer { number, era, expires: now + fill.ttl, bytes, account: quota::NONE };
         self.pointers.fetch_add(1, Relaxed);
-        self.remove_value(replaced);
-        if replaced == Some(value.number) { Filled::LeaseEnded } else { Filled::Stored }
+        match quota {
+            Some(quota) => self.point_within(quota, cost, key, fill, value, now),
+            None => {
+                let (filled, gone) = self.point(key, fill, value, now);
+                self.remove_value(gone);
+                filled
+            }
+        }
+    }
+
+    /// Points a key's record to a value, if the lease still holds; gives the value that is not pointed to then.
+    fn point(&self, key: Hashed<'_>, fill: &Fill, value: Pointer, now: Duration) -> (Filled, Option<Pointer>) {
+        let gone = self.key_shard(key).change(key, now, |record| record.fill(&fill.lease, value));
+        let gone = gone.unwrap_or(Some(value));
+        let refused = gone.is_some_and(|gone| gone.number == value.number);
+        (if refused { Filled::LeaseEnded } else { Filled::Stored }, gone)
+    }
+
+    /// The same, once there is room within the namespace's bound: its oldest values go for it.
+    fn point_within(
+        &self,
+        quota: &Quota,
+        cost: usize,
+        key: Hashed<'_>,
+        fill: &Fill,
+        value: Pointer,
+        now: Duration,
+    ) -> Filled {
+        // Held throughout: who takes one of these values away meanwhile gives its charge back after this.
+        let mut quotas = lock(&self.quotas);
+        let charged = Charged { number: value.number, hash: key.hash };
+        let charged = quotas.charge(quota, charged, u32::try_from(cost).unwrap_or(u32::MAX));
+        let mut gone: Vec<Pointer> = charged.goes.iter().filter_map(|goes| self.forget(*goes, now)).collect();
+        self.quota_evictions.inc_by(gone.len() as u64);
+        self.lost.fetch_add(gone.len() as u64, Relaxed);
+        let filled = match charged.account {
+            None => {
+                gone.push(value);
+                Filled::OverQuota
+            }
+            Some(account) => {
+                let (filled, replaced) = self.point(key, fill, Pointer { account, ..value }, now);
+                replaced.iter().for_each(|replaced| quotas.give_back(replaced));
+                gone.extend(replaced);
+                filled
+            }
+        };
+        drop(quotas);
+        gone.iter().for_each(|value| self.remove_uncharged(value));
+        filled
+    }
+
+    fn forget(&self, goes: Charged, now: Duration) -> Option<Pointer> {
+        let is = |record: &Record| record.value().is_some_and(|value| value.number == goes.number);
+        let mut shard = lock(&self.keys[shard(goes.hash)]);
+        shard.change_one(goes.hash, now, is, |record| record.forget(goes.number)).flatten()
     }
 
     fn change_namespace(&self, tenant: &str, namespace: &str, change: impl FnOnce(&mut Namespace)) {

@@ -5,7 +5,11 @@
 
 use std::time::Duration;
 
-use super::{bounded::Entry, holds::Holds};
+use super::{
+    bounded::Entry,
+    holds::Holds,
+    quota::{self, CHARGE_BYTES},
+};
 use crate::backend::{Lease, WriteId};
 
 /// What a value must match to be served.
@@ -22,7 +26,9 @@ pub(super) struct Pointer {
     pub(super) number: u64,
     pub(super) era: Era,
     pub(super) expires: Duration,
-    pub(super) bytes: u64,
+    pub(super) bytes: u32,
+    /// The account of [`super::quota`] that it is charged to.
+    pub(super) account: u32,
 }
 
 /// What was found of a key before its value was looked at.
@@ -48,8 +54,8 @@ impl Record {
         Self { token: rand::random(), value: None, holds: None }
     }
 
-    /// What a reader of `era` gets, and the number of a value that nobody gets any more.
-    pub(super) fn look(&mut self, era: Era, now: Duration) -> (Found, Option<u64>) {
+    /// What a reader of `era` gets, and a value that nobody gets any more.
+    pub(super) fn look(&mut self, era: Era, now: Duration) -> (Found, Option<Pointer>) {
         if self.run_out(now) {
             self.token = rand::random();
         }
@@ -85,22 +91,22 @@ impl Record {
         self.token == lease.token
     }
 
-    /// Stores a value under `lease` and gives the number of the one it replaces; the value's own where it is not stored.
-    pub(super) fn fill(&mut self, lease: &Lease, value: Pointer) -> Option<u64> {
+    /// Stores a value under `lease` and gives the one it replaces; the value itself where it is not stored.
+    pub(super) fn fill(&mut self, lease: &Lease, value: Pointer) -> Option<Pointer> {
         if !self.takes(lease) {
-            return Some(value.number);
+            return Some(value);
         }
-        self.value.replace(value).map(|old| old.number)
+        self.value.replace(value)
     }
 
     /// No value, a new token, and a hold of `write` until `until`.
-    pub(super) fn hold(&mut self, write: WriteId, until: Duration) -> Option<u64> {
+    pub(super) fn hold(&mut self, write: WriteId, until: Duration) -> Option<Pointer> {
         self.holds.get_or_insert_default().open(write, until);
         self.clear()
     }
 
     /// No value, a new token, and no hold of `write`.
-    pub(super) fn release(&mut self, write: WriteId) -> Option<u64> {
+    pub(super) fn release(&mut self, write: WriteId) -> Option<Pointer> {
         if let Some(holds) = &mut self.holds {
             holds.close(write);
         }
@@ -108,10 +114,10 @@ impl Record {
         self.clear()
     }
 
-    /// No value and a new token; gives the number of the value.
-    pub(super) fn clear(&mut self) -> Option<u64> {
+    /// No value and a new token; gives the value.
+    pub(super) fn clear(&mut self) -> Option<Pointer> {
         self.token = rand::random();
-        self.value.take().map(|value| value.number)
+        self.value.take()
     }
 
     /// The value, whatever its era.
@@ -124,8 +130,9 @@ impl Record {
         self.holds.as_ref().map_or(0, |holds| holds.count(now))
     }
 
-    fn forget(&mut self, number: u64) -> Option<u64> {
-        self.value.take_if(|value| value.number == number).map(|value| value.number)
+    /// The value `number` is to go, if it is this one's. The token stays: nothing was said against the value.
+    pub(super) fn forget(&mut self, number: u64) -> Option<Pointer> {
+        self.value.take_if(|value| value.number == number)
     }
 
     /// Drops holds that have run out; true where the last one did.
@@ -142,6 +149,8 @@ impl Entry for Record {
     }
 
     fn heap_bytes(&self) -> usize {
-        self.holds.as_ref().map_or(0, |holds| size_of::<Holds>() + holds.bytes())
+        let charged = self.value.is_some_and(|value| value.account != quota::NONE);
+        let charge = if charged { CHARGE_BYTES } else { 0 };
+        charge + self.holds.as_ref().map_or(0, |holds| size_of::<Holds>() + holds.bytes())
     }
 }
