@@ -12,7 +12,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use layer_proto::cache::v1::BatchGetRequest;
+use layer_proto::cache::v1::{BatchGetRequest, IndexedLookup};
 use tokio::{
     runtime::Handle,
     sync::oneshot,
@@ -111,6 +111,12 @@ impl Gather {
         None
     }
 
+    /// Scopes of which a call is under way.
+    #[cfg(test)]
+    pub(crate) fn lanes(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<Scope, Lane>> {
         self.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -163,6 +169,29 @@ struct Together<'a> {
     progressed: bool,
 }
 
+impl Together<'_> {
+    /// Tells those whom a piece is about; nobody where any of it makes no sense.
+    fn tell(&mut self, lookups: Vec<IndexedLookup>) -> Result<(), Status> {
+        let mut told = Vec::with_capacity(lookups.len());
+        for indexed in lookups {
+            let place = indexed.index as usize;
+            let awaited = self.waiting.get(place).is_some_and(Option::is_some);
+            if !awaited || told.iter().any(|(known, _)| *known == place) {
+                return Err(garbage());
+            }
+            told.push((place, Said::of(indexed.lookup)?));
+        }
+        for (place, said) in told {
+            self.progressed = true;
+            if let Some(one) = self.waiting[place].take() {
+                // Who has gone does not need it.
+                let _ = one.tell.send(Ok(said));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Question for Together<'_> {
     type Answer = ();
 
@@ -172,14 +201,7 @@ impl Question for Together<'_> {
         let request = BatchGetRequest { scope: Some(self.scope.message()), ids };
         let mut pieces = client.batch_get(within(request, left(until))).await?.into_inner();
         while let Some(piece) = pieces.message().await? {
-            for indexed in piece.lookups {
-                let place = self.waiting.get_mut(indexed.index as usize).ok_or_else(garbage)?;
-                let said = Said::of(indexed.lookup)?;
-                let one = place.take().ok_or_else(garbage)?;
-                self.progressed = true;
-                // Who has gone does not need it.
-                let _ = one.tell.send(Ok(said));
-            }
+            self.tell(piece.lookups)?;
         }
         if self.waiting.iter().all(Option::is_none) { Ok(()) } else { Err(garbage()) }
     }

@@ -47,6 +47,8 @@ pub(crate) enum Mode {
     Hangs,
     /// Answers reads, and never answers what writes tell it.
     HangsOnWrites,
+    /// Answers look-ups of one key, and never one of several.
+    HangsOnBatches,
     /// Takes a while for every call that clears keys.
     SlowClears,
     /// Answers the first hundred lookups of a batch, and no more.
@@ -357,6 +359,9 @@ impl DocCacheService for FakeReplica {
 
     async fn batch_get(&self, request: Request<v1::BatchGetRequest>) -> Result<Response<Pieces>, Status> {
         let request = request.into_inner();
+        if self.net.mode(self.address) == Mode::HangsOnBatches {
+            std::future::pending::<()>().await;
+        }
         let mut backend = self.called(false, &request.scope).await?;
         let found = self.lookups(&mut backend, &request.scope, &request.ids);
         let pieces: Vec<_> = found.chunks(100).map(|piece| v1::BatchGetResponse { lookups: piece.to_vec() }).collect();

@@ -3,6 +3,7 @@
 mod dns;
 mod fake;
 mod faults;
+mod gathers;
 mod keys;
 mod reads;
 mod tcp;
