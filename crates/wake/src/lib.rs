@@ -108,4 +108,60 @@ mod tests {
         gate.wake();
         assert_eq!(count.0.load(SeqCst), 2);
     }
+
+    #[test]
+    fn the_task_that_polled_last_is_woken_and_once() {
+        let counts = [Arc::new(Count::default()), Arc::new(Count::default())];
+        let gate = Gate::default();
+        let woken = |through: &Waker| {
+            through.wake_by_ref();
+            through.wake_by_ref();
+            counts.each_ref().map(|count| count.0.swap(0, SeqCst))
+        };
+        let poll = |count: &Arc<Count>| {
+            gate.through(&mut Context::from_waker(&Waker::from(Arc::clone(count))), |cx| cx.waker().clone())
+        };
+        let first = poll(&counts[0]);
+        let second = poll(&counts[1]);
+        assert_eq!(woken(&first), [0, 1]);
+        poll(&counts[0]);
+        assert_eq!(woken(&second), [1, 0]);
+    }
+
+    /// One thread wakes while another shuts and opens: the wake is reported or it goes through, or both.
+    #[test]
+    fn no_wake_is_lost_while_the_gate_opens() {
+        const ROUNDS: usize = 20_000;
+        let (gate, count) = (Gate::default(), Arc::new(Count::default()));
+        let task = Waker::from(Arc::clone(&count));
+        let kept = gate.through(&mut Context::from_waker(&task), |cx| cx.waker().clone());
+        let (begun, ended, mut lost) = (AtomicUsize::new(0), AtomicUsize::new(0), 0);
+        let reach = |counter: &AtomicUsize, round| {
+            while counter.load(SeqCst) < round {
+                std::hint::spin_loop();
+            }
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for round in 1..=ROUNDS {
+                    reach(&begun, round);
+                    kept.wake_by_ref();
+                    ended.store(round, SeqCst);
+                }
+            });
+            for round in 1..=ROUNDS {
+                gate.through(&mut Context::from_waker(&task), |_| ());
+                let before = count.0.load(SeqCst);
+                // The other begins while it is shut, and mostly ends after it has opened.
+                let ((), held) = gate.shut(|| {
+                    begun.store(round, SeqCst);
+                    (0..round % 64).for_each(|_| std::hint::spin_loop());
+                });
+                reach(&ended, round);
+                lost += usize::from(!held && count.0.load(SeqCst) == before);
+                gate.shut(|| ());
+            }
+        });
+        assert_eq!(lost, 0);
+    }
 }

@@ -322,6 +322,7 @@ mod tests {
         for _ in 0..100 {
             rewriter.push(chunk.clone(), &mut out);
             assert!(out.len_bytes() < 64, "{}", out.len_bytes());
+            assert!(rewriter.tape.waiting() < 64, "{}", rewriter.tape.waiting());
         }
         rewriter.push(Bytes::from_static(b"]}"), &mut out);
         assert_eq!(rewriter.finish(&mut out).unwrap().ids, None);

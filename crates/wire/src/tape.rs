@@ -52,6 +52,12 @@ impl Tape {
         self.end
     }
 
+    /// How many bytes are neither handed on nor left out yet.
+    #[cfg(test)]
+    pub(crate) fn waiting(&self) -> u64 {
+        self.end - self.cursor
+    }
+
     /// Hands on everything up to `offset`.
     pub(crate) fn emit_until(&mut self, offset: u64, out: &mut Pieces) {
         if self.untouched && offset == self.end {

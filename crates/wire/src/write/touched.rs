@@ -180,6 +180,7 @@ mod tests {
             (r#"{"delete_by_filter":["a"],"return_affected_ids":false}"#, Asked::Nobody),
             (r#"{"delete_by_filter":["a"],"return_affected_ids":null}"#, Asked::Nobody),
             (r#"{"delete_by_filter":["a"],"return_affected_ids":[true]}"#, Asked::Nobody),
+            (r#"{"return_affected_ids":true,"delete_by_filter":["a"],"return_affected_ids":[true]}"#, Asked::Nobody),
             (r#"{"delete_by_filter":null,"deletes":[1]}"#, Asked::Nobody),
             (r#"{"deletes":[1],"return_affected_ids":true}"#, Asked::Caller),
         ] {
