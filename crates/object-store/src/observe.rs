@@ -2,26 +2,20 @@
 
 use std::time::Instant;
 
-use layer_service::metrics::{Kind, Metric, Metrics, SECONDS};
+use layer_service::metrics::{Metrics, SECONDS, Series};
 use prometheus::{HistogramVec, IntGauge};
 
 use crate::Error;
 
-const DURATION: Metric = Metric {
-    name: "layer_object_store_op_duration_seconds",
-    kind: Kind::Histogram(SECONDS),
-    labels: &["operation", "status"],
-    help: "Calls to the object store, with their repetitions; reads until their first byte.",
-};
-const UPLOADS: Metric = Metric {
-    name: "layer_object_store_uploads_inflight",
-    kind: Kind::Gauge,
-    labels: &[],
-    help: "Uploads to the object store in flight.",
-};
+layer_service::metrics! {
+    /// Every metric of an object store, for the inventory.
+    pub METRICS:
 
-/// Every metric of an object store, for the inventory.
-pub const METRICS: &[&Metric] = &[&DURATION, &UPLOADS];
+    /// Calls to the object store, with their repetitions; reads until their first byte.
+    DURATION = Histogram(SECONDS) "layer_object_store_op_duration_seconds" by ["operation", "status"];
+    /// Uploads to the object store in flight.
+    UPLOADS = Gauge "layer_object_store_uploads_inflight";
+}
 
 /// The series.
 #[derive(Debug, Clone)]
@@ -32,8 +26,7 @@ pub(crate) struct Observe {
 
 impl Observe {
     pub(crate) fn new(metrics: &Metrics) -> Self {
-        let uploads = metrics.gauge(&UPLOADS).with_label_values::<&str>(&[]);
-        Self { duration: metrics.histogram(&DURATION), uploads }
+        Self { duration: metrics.histogram(&DURATION), uploads: metrics.gauge(&UPLOADS).only() }
     }
 
     /// Waits for a call and records it.

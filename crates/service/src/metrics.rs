@@ -1,11 +1,15 @@
-//! Prometheus metrics: declared once as [`Metric`] constants, from which the series and the inventory page both come.
+//! Prometheus metrics: declared once by [`metrics!`](crate::metrics!), from which the series and the inventory page both
+//! come.
 
 use std::{
     collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+    core::{MetricVec, MetricVecBuilder},
+};
 
 /// Buckets of every duration in seconds, 1 ms to 10 s.
 pub const SECONDS: &[f64] = &[0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
@@ -38,6 +42,74 @@ pub struct Metric {
     pub labels: &'static [&'static str],
     /// What it tells, for `# HELP` and the inventory.
     pub help: &'static str,
+}
+
+/// Declares metrics and their list: each is a constant [`Metric`] whose doc comment is its help, for `# HELP` and the
+/// inventory. The list has them in this order.
+///
+/// ```
+/// use layer_service::metrics::{Metrics, SECONDS, Series};
+///
+/// layer_service::metrics! {
+///     /// Every metric of this module.
+///     pub METRICS:
+///
+///     /// Samples, by what became of them: ok, failed.
+///     SAMPLES = Counter "layer_samples_total" by ["status"];
+///     /// How long one takes.
+///     DURATION = Histogram(SECONDS) "layer_sample_duration_seconds";
+/// }
+///
+/// let metrics = Metrics::default();
+/// let [ok, _failed] = metrics.counter(&SAMPLES).of(["ok", "failed"]);
+/// ok.inc();
+/// metrics.histogram(&DURATION).only().observe(0.5);
+/// assert!(metrics.text().contains("layer_samples_total{status=\"ok\"} 1"));
+/// assert_eq!(METRICS[1].help, "How long one takes.");
+/// ```
+#[macro_export]
+macro_rules! metrics {
+    (
+        $(#[$about:meta])* $shown:vis $list:ident:
+        $($(#[doc = $help:literal])+ $name:ident = $kind:ident $(($buckets:expr))? $series:literal $(by $labels:expr)?;)+
+    ) => {
+        $(
+            $(#[doc = $help])+
+            const $name: $crate::metrics::Metric = $crate::metrics::Metric {
+                name: $series,
+                kind: $crate::metrics::Kind::$kind $(($buckets))?,
+                labels: [$(&$labels as &[&str],)? &[]][0],
+                help: concat!($($help),+).trim_ascii(),
+            };
+        )+
+
+        $(#[$about])*
+        $shown const $list: &[&$crate::metrics::Metric] = &[$(&$name),+];
+    };
+}
+
+/// Handles of a metric's series, looked up once and kept.
+pub trait Series {
+    /// One of them.
+    type One;
+
+    /// The one of a metric without labels.
+    fn only(&self) -> Self::One;
+
+    /// Those of a metric with one label, by its values.
+    fn of<const N: usize>(&self, values: [&str; N]) -> [Self::One; N];
+}
+
+impl<B: MetricVecBuilder> Series for MetricVec<B> {
+    type One = B::M;
+
+    fn only(&self) -> B::M {
+        self.with_label_values::<&str>(&[])
+    }
+
+    fn of<const N: usize>(&self, values: [&str; N]) -> [B::M; N] {
+        values.map(|value| self.with_label_values(&[value]))
+    }
 }
 
 /// A registry of metrics; clones share it.
@@ -156,12 +228,25 @@ mod tests {
 
     #[test]
     fn text_and_inventory_name_the_metric() {
-        const SAMPLE: Metric =
-            Metric { name: "layer_sample_total", kind: Kind::Counter, labels: &["status"], help: "Samples." };
+        crate::metrics! {
+            SAMPLES:
+            /// Samples,
+            /// and more.
+            SAMPLE = Counter "layer_sample_total" by ["status"];
+            /// A gauge.
+            GAUGE = Gauge "layer_sample_gauge";
+        }
         let metrics = Metrics::default();
-        metrics.counter(&SAMPLE).with_label_values(&["ok"]).inc();
+        let [ok, failed] = metrics.counter(&SAMPLE).of(["ok", "failed"]);
+        ok.inc();
+        failed.inc_by(2);
+        metrics.gauge(&GAUGE).only().set(7);
         assert!(metrics.text().contains("layer_sample_total{status=\"ok\"} 1"));
         assert!(metrics.text().contains("process_resident_memory_bytes"));
-        assert!(inventory("x", &[&SAMPLE]).contains("| `layer_sample_total` | counter | status | Samples. |"));
+        assert!(metrics.text().contains("layer_sample_total{status=\"failed\"} 2"));
+        assert!(metrics.text().contains("layer_sample_gauge 7"));
+        let page = inventory("x", SAMPLES);
+        assert!(page.contains("| `layer_sample_total` | counter | status | Samples, and more. |"), "{page}");
+        assert!(page.ends_with("| `layer_sample_gauge` | gauge | - | A gauge. |\n"), "{page}");
     }
 }

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use layer_service::metrics::{Bounded, Kind as MetricKind, LABEL_VALUES_MAX, Metric, Metrics, OTHER};
+use layer_service::metrics::{Bounded, LABEL_VALUES_MAX, Metric, Metrics, OTHER, Series};
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
 use crate::backend::{self, Filled, Kind, Lookup, Usage, aerospike, embedded};
@@ -22,87 +22,43 @@ const SECONDS: &[f64] =
 const BYTES: &[f64] = &[100.0, 1e3, 1e4, 1e5, 1e6, 1e7];
 const KINDS: usize = 4;
 
-const fn gauge(name: &'static str, help: &'static str) -> Metric {
-    Metric { name, kind: MetricKind::Gauge, labels: &[], help }
+layer_service::metrics! {
+    /// The metrics of the service itself.
+    OWN:
+
+    /// Keys looked up: hit, miss, bypass (no canary went through lately, so nothing is served), error.
+    LOOKUPS = Counter "layer_cache_lookups_total" by ["set", "namespace", "result"];
+    /// Lookups of one or many keys, at the backend; `partial`: some keys of a batch were hits.
+    LOOKUP_DURATION = Histogram(SECONDS) "layer_cache_lookup_duration_seconds" by ["set", "result"];
+    /// Values to store: ok, lease_ended (a write came between), too_large, stop_writes, over_quota, error.
+    BACKFILLS = Counter "layer_cache_backfills_total" by ["set", "status"];
+    /// Calls that store values, at the backend.
+    BACKFILL_DURATION = Histogram(SECONDS) "layer_cache_backfill_duration_seconds" by ["set", "status"];
+    /// Sizes of values as they are stored: hit (served), fill (stored).
+    PAYLOAD = Histogram(BYTES) "layer_cache_payload_bytes" by ["set", "result"];
+    /// Calls of writers: hold, release, clear, hold_namespace, release_namespace, purge_namespace; ok or error.
+    WRITES = Counter "layer_cache_writes_total" by ["operation", "status"];
+    /// Calls refused because too many were in flight.
+    SHED = Counter "layer_cache_shed_total";
+    /// Values stored.
+    ENTRIES = Gauge "layer_cache_entries";
+    /// Bytes taken, in memory and on disk, with all that they cost there.
+    SIZE = Gauge "layer_cache_bytes";
+    /// Bytes that may be taken.
+    CAPACITY = Gauge "layer_cache_capacity_bytes";
+    /// Values that went to make room, since the start.
+    EVICTIONS = Gauge "layer_cache_evictions";
+    /// 1 while hits are served: a canary went through lately.
+    PROVEN = Gauge "layer_cache_proven";
+    /// Age of the last canary that went through; -1: none yet.
+    CANARY_AGE = Gauge "layer_cache_canary_age_milliseconds";
+    /// New epochs, each of which voids everything cached before.
+    EPOCHS = Counter "layer_cache_epoch_changes_total";
 }
-
-const LOOKUPS: Metric = Metric {
-    name: "layer_cache_lookups_total",
-    kind: MetricKind::Counter,
-    labels: &["set", "namespace", "result"],
-    help: "Keys looked up: hit, miss, bypass (no canary went through lately, so nothing is served), error.",
-};
-const LOOKUP_DURATION: Metric = Metric {
-    name: "layer_cache_lookup_duration_seconds",
-    kind: MetricKind::Histogram(SECONDS),
-    labels: &["set", "result"],
-    help: "Lookups of one or many keys, at the backend; `partial`: some keys of a batch were hits.",
-};
-const BACKFILLS: Metric = Metric {
-    name: "layer_cache_backfills_total",
-    kind: MetricKind::Counter,
-    labels: &["set", "status"],
-    help: "Values to store: ok, lease_ended (a write came between), too_large, stop_writes, over_quota, error.",
-};
-const BACKFILL_DURATION: Metric = Metric {
-    name: "layer_cache_backfill_duration_seconds",
-    kind: MetricKind::Histogram(SECONDS),
-    labels: &["set", "status"],
-    help: "Calls that store values, at the backend.",
-};
-const PAYLOAD: Metric = Metric {
-    name: "layer_cache_payload_bytes",
-    kind: MetricKind::Histogram(BYTES),
-    labels: &["set", "result"],
-    help: "Sizes of values as they are stored: hit (served), fill (stored).",
-};
-const WRITES: Metric = Metric {
-    name: "layer_cache_writes_total",
-    kind: MetricKind::Counter,
-    labels: &["operation", "status"],
-    help: "Calls of writers: hold, release, clear, hold_namespace, release_namespace, purge_namespace; ok or error.",
-};
-const SHED: Metric = Metric {
-    name: "layer_cache_shed_total",
-    kind: MetricKind::Counter,
-    labels: &[],
-    help: "Calls refused because too many were in flight.",
-};
-const ENTRIES: Metric = gauge("layer_cache_entries", "Values stored.");
-const SIZE: Metric = gauge("layer_cache_bytes", "Bytes taken, in memory and on disk, with all that they cost there.");
-const CAPACITY: Metric = gauge("layer_cache_capacity_bytes", "Bytes that may be taken.");
-const EVICTIONS: Metric = gauge("layer_cache_evictions", "Values that went to make room, since the start.");
-const PROVEN: Metric = gauge("layer_cache_proven", "1 while hits are served: a canary went through lately.");
-const CANARY_AGE: Metric =
-    gauge("layer_cache_canary_age_milliseconds", "Age of the last canary that went through; -1: none yet.");
-const EPOCHS: Metric = Metric {
-    name: "layer_cache_epoch_changes_total",
-    kind: MetricKind::Counter,
-    labels: &[],
-    help: "New epochs, each of which voids everything cached before.",
-};
-
-/// The metrics of the service itself.
-const OWN: &[&Metric] = &[
-    &LOOKUPS,
-    &LOOKUP_DURATION,
-    &BACKFILLS,
-    &BACKFILL_DURATION,
-    &PAYLOAD,
-    &WRITES,
-    &SHED,
-    &ENTRIES,
-    &SIZE,
-    &CAPACITY,
-    &EVICTIONS,
-    &PROVEN,
-    &CANARY_AGE,
-    &EPOCHS,
-];
 
 /// Every metric of doc-cache, for the inventory.
 pub fn metrics() -> Vec<&'static Metric> {
-    OWN.iter().copied().chain(embedded::METRICS.iter().copied()).chain(aerospike::METRICS).collect()
+    [OWN, embedded::METRICS, aerospike::METRICS].concat()
 }
 
 /// How a key's lookup ended.
@@ -187,8 +143,7 @@ impl Observe {
         let payload = metrics.histogram(&PAYLOAD);
         let backfills = metrics.counter(&BACKFILLS);
         let backfill_duration = metrics.histogram(&BACKFILL_DURATION);
-        let gauge = |metric| metrics.gauge(metric).with_label_values::<&str>(&[]);
-        let counter = |metric| metrics.counter(metric).with_label_values::<&str>(&[]);
+        let gauge = |metric| metrics.gauge(metric).only();
         Arc::new(Self {
             namespaces: Bounded::new(LABEL_VALUES_MAX, NamespaceSeries::new(OTHER, &lookups), |other, name| {
                 NamespaceSeries::new(name, &other.lookups)
@@ -202,14 +157,14 @@ impl Observe {
             backfill_duration: ALL_KINDS
                 .map(|kind| ["ok", "error"].map(|status| backfill_duration.with_label_values(&[set(kind), status]))),
             writes: metrics.counter(&WRITES),
-            shed: counter(&SHED),
+            shed: metrics.counter(&SHED).only(),
             entries: gauge(&ENTRIES),
             size: gauge(&SIZE),
             capacity: gauge(&CAPACITY),
             evictions: gauge(&EVICTIONS),
             proven: gauge(&PROVEN),
             canary_age: gauge(&CANARY_AGE),
-            epochs: counter(&EPOCHS),
+            epochs: metrics.counter(&EPOCHS).only(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
             fills: AtomicU64::new(0),

@@ -8,91 +8,54 @@ use std::{
     time::{Duration, Instant},
 };
 
-use layer_service::metrics::{BATCH, Bounded, Kind, LABEL_VALUES_MAX, Metric, Metrics, OTHER, SECONDS};
+use layer_service::metrics::{BATCH, Bounded, LABEL_VALUES_MAX, Metric, Metrics, OTHER, SECONDS, Series};
 use layer_wire::{QuerySummary, WriteSummary};
 use prometheus::{Histogram, HistogramVec, IntCounterVec, IntGauge};
 
 use crate::route::Route;
 
-const CALL: &[&str] = &["pipeline_id", "namespace", "status"];
-const IN_NAMESPACE: &[&str] = &["namespace", "store_kind"];
+const CALL: [&str; 3] = ["pipeline_id", "namespace", "status"];
 /// The pipeline of calls that come from no pipeline.
 const DIRECT: &str = "direct";
 /// The only kind of store there is.
 const STORE: &str = "turbopuffer";
 
-const fn histogram(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Metric {
-    Metric { name, kind: Kind::Histogram(SECONDS), labels, help }
+layer_service::metrics! {
+    /// Every metric of the router, for the inventory.
+    pub METRICS:
+
+    /// Queries, from the request's head to the answer's last byte.
+    QUERY_DURATION = Histogram(SECONDS) "layer_query_duration_seconds" by CALL;
+    /// The origin's share of a query's time.
+    QUERY_TPUF = Histogram(SECONDS) "layer_query_tpuf_seconds" by CALL;
+    /// Layer's share of a query's time.
+    QUERY_OVERHEAD = Histogram(SECONDS) "layer_query_overhead_seconds" by CALL;
+    /// Queries by shape.
+    QUERY_SHAPE = Counter "layer_query_shape_total"
+        by ["pipeline_id", "namespace", "has_filter", "has_rank_by", "status"];
+    /// Multi-queries.
+    MULTI_QUERY = Counter "hevlayer_multi_query_total" by ["namespace", "store_kind", "status"];
+    /// Queries in a multi-query.
+    MULTI_QUERY_LEGS = Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0]) "hevlayer_multi_query_legs" by ["namespace", "store_kind"];
+    /// Writes, from the request's head to the answer's last byte.
+    UPSERT_DURATION = Histogram(SECONDS) "layer_upsert_duration_seconds" by CALL;
+    /// The origin's share of a write's time.
+    UPSERT_TPUF = Histogram(SECONDS) "layer_upsert_tpuf_seconds" by CALL;
+    /// Layer's share of a write's time.
+    UPSERT_OVERHEAD = Histogram(SECONDS) "layer_upsert_overhead_seconds" by CALL;
+    /// Rows of a write.
+    UPSERT_BATCH = Histogram(BATCH) "layer_upsert_batch_size" by ["pipeline_id", "namespace"];
+    /// Reads of metadata and schema.
+    HEAD_DURATION = Histogram(SECONDS) "layer_head_duration_seconds" by CALL;
+    /// Listings of namespaces.
+    LIST_DURATION = Histogram(SECONDS) "layer_list_duration_seconds" by CALL;
+    /// Calls to the origin in flight.
+    TPUF_IN_FLIGHT = Gauge "layer_tpuf_inflight";
+    /// Answers by route, by who made them (origin, layer) and by HTTP status.
+    REQUESTS = Counter "layer_requests_total" by ["route", "served_by", "code"];
+    /// Answers that broke off after their head: the origin stood still or went away mid-body, or the caller left.
+    BROKEN = Counter "layer_answers_broken_total" by ["route"];
 }
-
-const QUERY_DURATION: Metric =
-    histogram("layer_query_duration_seconds", CALL, "Queries, from the request's head to the answer's last byte.");
-const QUERY_TPUF: Metric = histogram("layer_query_tpuf_seconds", CALL, "The origin's share of a query's time.");
-const QUERY_OVERHEAD: Metric = histogram("layer_query_overhead_seconds", CALL, "Layer's share of a query's time.");
-const UPSERT_DURATION: Metric =
-    histogram("layer_upsert_duration_seconds", CALL, "Writes, from the request's head to the answer's last byte.");
-const UPSERT_TPUF: Metric = histogram("layer_upsert_tpuf_seconds", CALL, "The origin's share of a write's time.");
-const UPSERT_OVERHEAD: Metric = histogram("layer_upsert_overhead_seconds", CALL, "Layer's share of a write's time.");
-const HEAD_DURATION: Metric = histogram("layer_head_duration_seconds", CALL, "Reads of metadata and schema.");
-const LIST_DURATION: Metric = histogram("layer_list_duration_seconds", CALL, "Listings of namespaces.");
-const UPSERT_BATCH: Metric = Metric {
-    name: "layer_upsert_batch_size",
-    kind: Kind::Histogram(BATCH),
-    labels: &["pipeline_id", "namespace"],
-    help: "Rows of a write.",
-};
-const QUERY_SHAPE: Metric = Metric {
-    name: "layer_query_shape_total",
-    kind: Kind::Counter,
-    labels: &["pipeline_id", "namespace", "has_filter", "has_rank_by", "status"],
-    help: "Queries by shape.",
-};
-const MULTI_QUERY: Metric = Metric {
-    name: "hevlayer_multi_query_total",
-    kind: Kind::Counter,
-    labels: &["namespace", "store_kind", "status"],
-    help: "Multi-queries.",
-};
-const MULTI_QUERY_LEGS: Metric = Metric {
-    name: "hevlayer_multi_query_legs",
-    kind: Kind::Histogram(&[1.0, 2.0, 4.0, 8.0, 16.0]),
-    labels: IN_NAMESPACE,
-    help: "Queries in a multi-query.",
-};
-const TPUF_IN_FLIGHT: Metric =
-    Metric { name: "layer_tpuf_inflight", kind: Kind::Gauge, labels: &[], help: "Calls to the origin in flight." };
-const REQUESTS: Metric = Metric {
-    name: "layer_requests_total",
-    kind: Kind::Counter,
-    labels: &["route", "served_by", "code"],
-    help: "Answers by route, by who made them (origin, layer) and by HTTP status.",
-};
-
-const BROKEN: Metric = Metric {
-    name: "layer_answers_broken_total",
-    kind: Kind::Counter,
-    labels: &["route"],
-    help: "Answers that broke off after their head: the origin stood still or went away mid-body, or the caller left.",
-};
-
-/// Every metric of the router, for the inventory.
-pub const METRICS: &[&Metric] = &[
-    &QUERY_DURATION,
-    &QUERY_TPUF,
-    &QUERY_OVERHEAD,
-    &QUERY_SHAPE,
-    &MULTI_QUERY,
-    &MULTI_QUERY_LEGS,
-    &UPSERT_DURATION,
-    &UPSERT_TPUF,
-    &UPSERT_OVERHEAD,
-    &UPSERT_BATCH,
-    &HEAD_DURATION,
-    &LIST_DURATION,
-    &TPUF_IN_FLIGHT,
-    &REQUESTS,
-    &BROKEN,
-];
 
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,7 +167,7 @@ impl Observe {
             shape: metrics.counter(&QUERY_SHAPE),
             multi: metrics.counter(&MULTI_QUERY),
             legs: metrics.histogram(&MULTI_QUERY_LEGS),
-            in_flight: metrics.gauge(&TPUF_IN_FLIGHT).with_label_values::<&str>(&[]),
+            in_flight: metrics.gauge(&TPUF_IN_FLIGHT).only(),
             requests: metrics.counter(&REQUESTS),
             broken: metrics.counter(&BROKEN),
             namespaces: Bounded::new(LABEL_VALUES_MAX, NamespaceSeries::new(OTHER), |_, name| {

@@ -2,39 +2,27 @@
 
 use std::time::{Duration, Instant};
 
-use layer_service::metrics::{Kind, Metric, Metrics};
+use layer_service::metrics::{Metrics, Series};
 use prometheus::{HistogramVec, IntCounter, IntCounterVec};
 
 /// From what a hold next door takes, to its deadline.
 const WAIT_SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5];
 
-const HOLDS: Metric = Metric {
-    name: "layer_write_holds_total",
-    kind: Kind::Counter,
-    labels: &["of", "result"],
-    help: "Holds of writes, of keys or of the namespace: held, unheld (the write went on without), refused (coherence is strict).",
-};
-const WAITS: Metric = Metric {
-    name: "layer_write_cache_wait_seconds",
-    kind: Kind::Histogram(WAIT_SECONDS),
-    labels: &["phase"],
-    help: "How long writes waited for the cache: hold (before they were sent), release (before they were acknowledged).",
-};
-const OUTCOMES: Metric = Metric {
-    name: "layer_write_outcomes_total",
-    kind: Kind::Counter,
-    labels: &["outcome"],
-    help: "What became of writes that were held: nothing, changed (by key), purged (what changed is not known), unknown (no definite answer of the origin: the hold runs out).",
-};
-const ASKED: Metric = Metric {
-    name: "layer_write_ids_asked_total",
-    kind: Kind::Counter,
-    labels: &[],
-    help: "Writes by filter to which Layer added return_affected_ids.",
-};
+layer_service::metrics! {
+    /// All of them, for the inventory.
+    pub METRICS:
 
-/// All of them, for the inventory.
-pub const METRICS: &[&Metric] = &[&HOLDS, &WAITS, &OUTCOMES, &ASKED];
+    /// Holds of writes, of keys or of the namespace: held, unheld (the write went on without), refused (coherence is
+    /// strict).
+    HOLDS = Counter "layer_write_holds_total" by ["of", "result"];
+    /// How long writes waited for the cache: hold (before they were sent), release (before they were acknowledged).
+    WAITS = Histogram(WAIT_SECONDS) "layer_write_cache_wait_seconds" by ["phase"];
+    /// What became of writes that were held: nothing, changed (by key), purged (what changed is not known), unknown (no
+    /// definite answer of the origin: the hold runs out).
+    OUTCOMES = Counter "layer_write_outcomes_total" by ["outcome"];
+    /// Writes by filter to which Layer added return_affected_ids.
+    ASKED = Counter "layer_write_ids_asked_total";
+}
 
 /// The series.
 #[derive(Debug, Clone)]
@@ -52,7 +40,7 @@ impl Counts {
             holds: metrics.counter(&HOLDS),
             waits: metrics.histogram(&WAITS),
             outcomes: metrics.counter(&OUTCOMES),
-            asked: metrics.counter(&ASKED).with_label_values::<&str>(&[]),
+            asked: metrics.counter(&ASKED).only(),
         }
     }
 

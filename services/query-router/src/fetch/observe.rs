@@ -5,39 +5,25 @@ use std::{
     time::Instant,
 };
 
-use layer_service::metrics::{BATCH, Bounded, Kind, LABEL_VALUES_MAX, Metric, Metrics, OTHER, SECONDS};
+use layer_service::metrics::{BATCH, Bounded, LABEL_VALUES_MAX, Metrics, OTHER, SECONDS, Series as _};
 use prometheus::{Histogram, HistogramVec, IntCounterVec};
 
 /// Values of the label `cache_result`.
 const RESULTS: [&str; 4] = ["hit", "miss", "miss-on-error", "error"];
 
-const DURATION: Metric = Metric {
-    name: "layer_fetch_duration_seconds",
-    kind: Kind::Histogram(SECONDS),
-    labels: &["operation", "namespace", "cache_result"],
-    help: "Fetches (operation single, batch) until the answer's head, by x-layer-cache, or `error` where they failed.",
-};
-const BATCH_SIZE: Metric = Metric {
-    name: "layer_fetch_batch_size",
-    kind: Kind::Histogram(BATCH),
-    labels: &["operation"],
-    help: "Ids asked for in a fetch.",
-};
-const VERIFY: Metric = Metric {
-    name: "hevlayer_cache_verify_total",
-    kind: Kind::Counter,
-    labels: &["result"],
-    help: "Hits compared with the origin (fetch.verify_one_in): same, stale, changed (written meanwhile), unknown.",
-};
-const QUERY_IDS: Metric = Metric {
-    name: "layer_fetch_query_ids",
-    kind: Kind::Histogram(BATCH),
-    labels: &[],
-    help: "Ids in one query of the origin for fetches.",
-};
+layer_service::metrics! {
+    /// Every metric of fetches, for the inventory.
+    pub METRICS:
 
-/// Every metric of fetches, for the inventory.
-pub const METRICS: &[&Metric] = &[&DURATION, &BATCH_SIZE, &VERIFY, &QUERY_IDS];
+    /// Fetches (operation single, batch) until the answer's head, by x-layer-cache, or `error` where they failed.
+    DURATION = Histogram(SECONDS) "layer_fetch_duration_seconds" by ["operation", "namespace", "cache_result"];
+    /// Ids asked for in a fetch.
+    BATCH_SIZE = Histogram(BATCH) "layer_fetch_batch_size" by ["operation"];
+    /// Hits compared with the origin (fetch.verify_one_in): same, stale, changed (written meanwhile), unknown.
+    VERIFY = Counter "hevlayer_cache_verify_total" by ["result"];
+    /// Ids in one query of the origin for fetches.
+    QUERY_IDS = Histogram(BATCH) "layer_fetch_query_ids";
+}
 
 /// One document or several.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,14 +81,13 @@ impl FetchObserve {
     /// Registers the metrics.
     pub fn new(metrics: &Metrics) -> Self {
         let vec = metrics.histogram(&DURATION);
-        let sizes = metrics.histogram(&BATCH_SIZE);
         Self {
             namespaces: Bounded::new(LABEL_VALUES_MAX, Series::new(OTHER, &vec), |other, name| {
                 Series::new(name, &other.vec)
             }),
-            sizes: [Operation::Single, Operation::Batch].map(|one| sizes.with_label_values(&[one.name()])),
+            sizes: metrics.histogram(&BATCH_SIZE).of([Operation::Single, Operation::Batch].map(Operation::name)),
             verified: metrics.counter(&VERIFY),
-            query_ids: metrics.histogram(&QUERY_IDS).with_label_values::<&str>(&[]),
+            query_ids: metrics.histogram(&QUERY_IDS).only(),
         }
     }
 

@@ -8,27 +8,10 @@ use std::{
     time::Instant,
 };
 
-use layer_service::metrics::{Kind, Metric, Metrics};
+use layer_service::metrics::{Metrics, Series};
 use prometheus::{Histogram, IntCounter, IntGauge};
 
-pub const COLD_STARTS: Metric = Metric {
-    name: "hevlayer_document_cache_cold_starts_total",
-    kind: Kind::Counter,
-    labels: &[],
-    help: "Times that a fetch found the document cache away which had served, or never served before.",
-};
-pub const COLD_START_SECONDS: Metric = Metric {
-    name: "hevlayer_document_cache_cold_start_seconds",
-    kind: Kind::Histogram(&[1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0]),
-    labels: &[],
-    help: "From the first fetch that found the document cache away to the first that it served.",
-};
-pub const COLD_START_ACTIVE: Metric = Metric {
-    name: "hevlayer_document_cache_cold_start_active",
-    kind: Kind::Gauge,
-    labels: &[],
-    help: "1 while fetches wait for the document cache to wake.",
-};
+use super::{COLD_START_ACTIVE, COLD_START_SECONDS, COLD_STARTS};
 
 /// The cold start that is under way, if one is.
 pub struct ColdStart {
@@ -45,9 +28,9 @@ impl ColdStart {
         Self {
             active: AtomicBool::new(false),
             since: Mutex::default(),
-            starts: metrics.counter(&COLD_STARTS).with_label_values::<&str>(&[]),
-            seconds: metrics.histogram(&COLD_START_SECONDS).with_label_values::<&str>(&[]),
-            active_gauge: metrics.gauge(&COLD_START_ACTIVE).with_label_values::<&str>(&[]),
+            starts: metrics.counter(&COLD_STARTS).only(),
+            seconds: metrics.histogram(&COLD_START_SECONDS).only(),
+            active_gauge: metrics.gauge(&COLD_START_ACTIVE).only(),
         }
     }
 

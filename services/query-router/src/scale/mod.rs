@@ -10,7 +10,7 @@ mod external_scaler;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use layer_service::metrics::{Bounded, Kind, LABEL_VALUES_MAX, Metric, Metrics, OTHER};
+use layer_service::metrics::{Bounded, LABEL_VALUES_MAX, Metrics, OTHER};
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use self::cold_start::ColdStart;
@@ -20,35 +20,26 @@ pub use self::{
 };
 
 const STORE: &str = "turbopuffer";
+/// A pod that is there, to a node that is not.
+const WAKING_SECONDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
-const DEMAND: Metric = Metric {
-    name: "hevlayer_cache_demand_total",
-    kind: Kind::Counter,
-    labels: &["namespace", "store_kind"],
-    help: "Fetches that wanted the document cache, whether it was there or not.",
-};
-const COLD_RESPONSES: Metric = Metric {
-    name: "hevlayer_cache_cold_responses_total",
-    kind: Kind::Counter,
-    labels: &["namespace", "store_kind"],
-    help: "Fetches that the origin answered because the document cache was away.",
-};
-const STATE: Metric = Metric {
-    name: "hevlayer_cache_state",
-    kind: Kind::Gauge,
-    labels: &["namespace", "store_kind", "state"],
-    help: "1 for the state in which the last fetch of a namespace met the document cache: cold (away) or warm.",
-};
+layer_service::metrics! {
+    /// Every metric of this module.
+    pub METRICS:
 
-/// Every metric of this module.
-pub const METRICS: &[&Metric] = &[
-    &DEMAND,
-    &COLD_RESPONSES,
-    &STATE,
-    &cold_start::COLD_STARTS,
-    &cold_start::COLD_START_SECONDS,
-    &cold_start::COLD_START_ACTIVE,
-];
+    /// Fetches that wanted the document cache, whether it was there or not.
+    DEMAND = Counter "hevlayer_cache_demand_total" by ["namespace", "store_kind"];
+    /// Fetches that the origin answered because the document cache was away.
+    COLD_RESPONSES = Counter "hevlayer_cache_cold_responses_total" by ["namespace", "store_kind"];
+    /// 1 for the state in which the last fetch of a namespace met the document cache: cold (away) or warm.
+    STATE = Gauge "hevlayer_cache_state" by ["namespace", "store_kind", "state"];
+    /// Times that a fetch found the document cache away which had served, or never served before.
+    COLD_STARTS = Counter "hevlayer_document_cache_cold_starts_total";
+    /// From the first fetch that found the document cache away to the first that it served.
+    COLD_START_SECONDS = Histogram(WAKING_SECONDS) "hevlayer_document_cache_cold_start_seconds";
+    /// 1 while fetches wait for the document cache to wake.
+    COLD_START_ACTIVE = Gauge "hevlayer_document_cache_cold_start_active";
+}
 
 /// How a fetch met the cache.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,25 +1,20 @@
 //! What warming counts.
 
-use layer_service::metrics::{Kind, Metric, Metrics};
+use layer_service::metrics::{Metrics, Series};
 use prometheus::{IntCounter, IntCounterVec, IntGauge};
 
-const JOBS: Metric = Metric {
-    name: "layer_warm_jobs_total",
-    kind: Kind::Counter,
-    labels: &["status"],
-    help: "Warm jobs: started, taken_over (from a router that is gone), and how they ended: completed, failed, cancelled, handed_on (this router stopped, or lost the job to another).",
-};
-const DOCUMENTS: Metric = Metric {
-    name: "layer_warm_documents_total",
-    kind: Kind::Counter,
-    labels: &["result"],
-    help: "Documents of warm jobs: scanned (gone through), warmed (read from the origin and handed to the cache).",
-};
-const ACTIVE: Metric =
-    Metric { name: "layer_warm_jobs_active", kind: Kind::Gauge, labels: &[], help: "Warm jobs that this router runs." };
+layer_service::metrics! {
+    /// Every metric of warming, for the inventory.
+    pub METRICS:
 
-/// Every metric of warming, for the inventory.
-pub const METRICS: &[&Metric] = &[&JOBS, &DOCUMENTS, &ACTIVE];
+    /// Warm jobs: started, taken_over (from a router that is gone), and how they ended: completed, failed, cancelled,
+    /// handed_on (this router stopped, or lost the job to another).
+    JOBS = Counter "layer_warm_jobs_total" by ["status"];
+    /// Documents of warm jobs: scanned (gone through), warmed (read from the origin and handed to the cache).
+    DOCUMENTS = Counter "layer_warm_documents_total" by ["result"];
+    /// Warm jobs that this router runs.
+    ACTIVE = Gauge "layer_warm_jobs_active";
+}
 
 /// The series.
 #[derive(Debug, Clone)]
@@ -35,13 +30,8 @@ pub struct WarmObserve {
 impl WarmObserve {
     /// Registers the metrics.
     pub fn new(metrics: &Metrics) -> Self {
-        let documents = metrics.counter(&DOCUMENTS);
-        Self {
-            jobs: metrics.counter(&JOBS),
-            scanned: documents.with_label_values(&["scanned"]),
-            warmed: documents.with_label_values(&["warmed"]),
-            active: metrics.gauge(&ACTIVE).with_label_values::<&str>(&[]),
-        }
+        let [scanned, warmed] = metrics.counter(&DOCUMENTS).of(["scanned", "warmed"]);
+        Self { jobs: metrics.counter(&JOBS), scanned, warmed, active: metrics.gauge(&ACTIVE).only() }
     }
 
     /// A job started or ended.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use layer_service::metrics::{Kind, Metric, Metrics};
-use prometheus::{HistogramVec, IntGaugeVec};
+use layer_service::metrics::{Metrics, Series};
+use prometheus::{HistogramVec, IntGauge, IntGaugeVec};
 
 use super::connection::State;
 use crate::backend::BackendError;
@@ -12,52 +12,42 @@ use crate::backend::BackendError;
 const SECONDS: &[f64] =
     &[0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
 
-const OPERATIONS: Metric = Metric {
-    name: "layer_aerospike_op_duration_seconds",
-    kind: Kind::Histogram(SECONDS),
-    labels: &["operation", "set", "status"],
-    help: "Duration of calls to Aerospike; status is ok, aerospike_stop_writes, aerospike_error or timeout.",
-};
-const IN_FLIGHT: Metric = Metric {
-    name: "layer_aerospike_inflight",
-    kind: Kind::Gauge,
-    labels: &[],
-    help: "Calls to Aerospike that wait for their answer.",
-};
-const CONNECTION: Metric = Metric {
-    name: "layer_aerospike_connection_state",
-    kind: Kind::Gauge,
-    labels: &["state"],
-    help: "1 for the present state of the connection: connecting, connected or lost.",
-};
+layer_service::metrics! {
+    /// Every metric of this backend.
+    pub METRICS:
 
-/// Every metric of this backend.
-pub const METRICS: &[Metric] = &[OPERATIONS, IN_FLIGHT, CONNECTION];
+    /// Duration of calls to Aerospike; status is ok, aerospike_stop_writes, aerospike_error or timeout.
+    OPERATIONS = Histogram(SECONDS) "layer_aerospike_op_duration_seconds" by ["operation", "set", "status"];
+    /// Calls to Aerospike that wait for their answer.
+    IN_FLIGHT = Gauge "layer_aerospike_inflight";
+    /// 1 for the present state of the connection: connecting, connected or lost.
+    CONNECTION = Gauge "layer_aerospike_connection_state" by ["state"];
+}
 
 /// The series.
 #[derive(Debug)]
 pub struct Observe {
     operations: HistogramVec,
-    in_flight: IntGaugeVec,
+    in_flight: IntGauge,
     connection: IntGaugeVec,
 }
 
 /// One call in flight.
-pub struct Flying<'a>(&'a IntGaugeVec);
+pub struct Flying<'a>(&'a IntGauge);
 
 impl Observe {
     /// Registers the series.
     pub fn new(metrics: &Metrics) -> Self {
         Self {
             operations: metrics.histogram(&OPERATIONS),
-            in_flight: metrics.gauge(&IN_FLIGHT),
+            in_flight: metrics.gauge(&IN_FLIGHT).only(),
             connection: metrics.gauge(&CONNECTION),
         }
     }
 
     /// Counts a call until the guard goes, whichever way it ends.
     pub fn begin(&self) -> Flying<'_> {
-        self.in_flight.with_label_values::<&str>(&[]).inc();
+        self.in_flight.inc();
         Flying(&self.in_flight)
     }
 
@@ -76,7 +66,7 @@ impl Observe {
 
 impl Drop for Flying<'_> {
     fn drop(&mut self) {
-        self.0.with_label_values::<&str>(&[]).dec();
+        self.0.dec();
     }
 }
 

@@ -28,7 +28,7 @@ use std::{
 
 use futures_util::{StreamExt as _, stream};
 use hashbrown::DefaultHashBuilder;
-use layer_service::metrics::{Kind as MetricKind, Metric, Metrics};
+use layer_service::metrics::{Metrics, Series};
 use prometheus::IntCounter;
 
 use self::{
@@ -57,23 +57,16 @@ pub const VALUES_PER_DISK: u64 = 4;
 /// How long the canary's own hold would stand: it is released in the same breath.
 const CANARY_HOLD: Duration = Duration::from_secs(1);
 
-const HELD_EVICTIONS: Metric = Metric {
-    name: "layer_cache_held_evictions_total",
-    kind: MetricKind::Counter,
-    labels: &[],
-    help: "Records of the embedded backend that went to make room though a write held them; if that writer died, a \
-           value that it replaced may be served until it expires. Any at all asks for more embedded.records_bytes.",
-};
+layer_service::metrics! {
+    /// The metrics of this backend.
+    pub METRICS:
 
-const QUOTA_EVICTIONS: Metric = Metric {
-    name: "layer_cache_quota_evictions_total",
-    kind: MetricKind::Counter,
-    labels: &[],
-    help: "Values of the embedded backend that went to make room for others of their namespace, within its max_bytes.",
-};
-
-/// The metrics of this backend.
-pub const METRICS: &[&Metric] = &[&HELD_EVICTIONS, &QUOTA_EVICTIONS];
+    /// Records of the embedded backend that went to make room though a write held them; if that writer died, a value
+    /// that it replaced may be served until it expires. Any at all asks for more embedded.records_bytes.
+    HELD_EVICTIONS = Counter "layer_cache_held_evictions_total";
+    /// Values of the embedded backend that went to make room for others of their namespace, within its max_bytes.
+    QUOTA_EVICTIONS = Counter "layer_cache_quota_evictions_total";
+}
 
 /// What the backend may take, and where.
 #[derive(Debug, Clone)]
@@ -142,9 +135,9 @@ impl Embedded {
             refuses: AtomicBool::new(false),
             pointers: AtomicU64::new(0),
             lost: AtomicU64::new(0),
-            held_evictions: metrics.counter(&HELD_EVICTIONS).with_label_values::<&str>(&[]),
+            held_evictions: metrics.counter(&HELD_EVICTIONS).only(),
             quotas: Mutex::default(),
-            quota_evictions: metrics.counter(&QUOTA_EVICTIONS).with_label_values::<&str>(&[]),
+            quota_evictions: metrics.counter(&QUOTA_EVICTIONS).only(),
         })
     }
 
