@@ -1,47 +1,33 @@
-//! Many documents in one answer, read in windows so that what is held is bounded however many there are.
+//! Many documents in one answer, of which no more is held at once than is about to be sent.
 
 use std::{
     collections::VecDeque,
-    ops::Range,
-    pin::Pin,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
+    time::{Duration, Instant},
 };
-
-use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::{Stream, StreamExt, stream};
 
 use super::{
-    coalesce::Found, failure::Failure, origin::OriginReader, place::Place, read::Origin, request::Fetch, row::Row,
+    failure::Failure,
+    origin::OriginReader,
+    place::Place,
+    read::Origin,
+    request::Fetch,
+    window::{Next, Window, Windows},
 };
-use crate::body::{BoxError, Held, Share};
+use crate::body::Held;
 
-/// Ids that are looked up together.
-const WINDOW: usize = 1000;
-/// Windows that are read at once.
-const AHEAD: usize = 4;
 /// How much is read before the answer begins: until then a failure still has its own status.
-const BEFORE_HEAD_BYTES: u64 = 1024 * 1024;
-
-/// Some of the documents, in the order of the request.
-pub struct Window {
-    /// Which of the ids.
-    pub ids: Range<usize>,
-    /// What was found of each.
-    pub found: Vec<Found>,
-    from: Origin,
-    asked_origin: Option<Instant>,
-    _share: Share,
-}
-
-type Windows = Pin<Box<dyn Stream<Item = Result<Window, Failure>> + Send>>;
+pub const BEFORE_HEAD_BYTES: u64 = 1024 * 1024;
+/// How long a fetch waits for room before its answer begins. After that it cannot be refused any more, and waits as long
+/// as its caller.
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The answer to a fetch of many documents, as it comes.
 pub struct Batch {
     /// What was asked for.
     pub fetch: Arc<Fetch>,
     ready: VecDeque<Window>,
-    rest: Option<Windows>,
+    rest: Option<Box<Windows>>,
     from: Origin,
     /// When the origin was first asked, if it was.
     pub asked_origin: Option<Instant>,
@@ -53,18 +39,18 @@ impl Batch {
     /// Reads the beginning, or all where it is little.
     ///
     /// # Errors
-    /// [`Failure`] where that much cannot be read.
+    /// [`Failure`] where that much cannot be read, or there is no room for the first document.
     pub async fn begin(
         reader: OriginReader,
         place: Arc<Place>,
         fetch: Arc<Fetch>,
         until: Instant,
     ) -> Result<Self, Failure> {
-        let windows = windows(reader, place, Arc::clone(&fetch), until);
+        let windows = Windows::new(reader, place, Arc::clone(&fetch), until);
         let mut batch = Self {
             fetch,
             ready: VecDeque::new(),
-            rest: Some(Box::pin(windows)),
+            rest: Some(Box::new(windows)),
             from: Origin::Hit,
             asked_origin: None,
             held: None,
@@ -73,11 +59,17 @@ impl Batch {
         while read < BEFORE_HEAD_BYTES
             && let Some(rest) = &mut batch.rest
         {
-            let Some(window) = rest.next().await.transpose()? else {
-                batch.rest = None;
-                break;
+            let window = match rest.next().await? {
+                Next::Window(window) => window,
+                // Who waits for room must hold nothing: what is here goes out first.
+                Next::Full if !batch.ready.is_empty() => break,
+                Next::Full => rest.patiently(Some(Instant::now() + PATIENCE)).await?,
+                Next::End => {
+                    batch.rest = None;
+                    break;
+                }
             };
-            read += bytes(&window.found);
+            read += window.bytes();
             batch.from = batch.from.max(window.from);
             batch.asked_origin = batch.asked_origin.or(window.asked_origin);
             batch.ready.push_back(window);
@@ -93,12 +85,12 @@ impl Batch {
         }
     }
 
-    /// All of it is here.
-    pub fn is_whole(&self) -> bool {
-        self.rest.is_none()
+    /// All of it is here, and it is little.
+    pub fn is_small(&self) -> bool {
+        self.rest.is_none() && self.ready.iter().map(Window::bytes).sum::<u64>() <= BEFORE_HEAD_BYTES
     }
 
-    /// The next window.
+    /// The next window. The caller must have dropped those before it: this may wait for room.
     ///
     /// # Errors
     /// [`Failure`] where it cannot be read; the answer breaks off then.
@@ -106,133 +98,20 @@ impl Batch {
         if let Some(window) = self.ready.pop_front() {
             return Ok(Some(window));
         }
-        match &mut self.rest {
-            Some(rest) => rest.next().await.transpose(),
-            None => Ok(None),
-        }
-    }
-}
-
-fn windows(
-    reader: OriginReader,
-    place: Arc<Place>,
-    fetch: Arc<Fetch>,
-    until: Instant,
-) -> impl Stream<Item = Result<Window, Failure>> {
-    let count = fetch.ids.len();
-    let starts = stream::iter((0..count).step_by(WINDOW));
-    let read = move |start: usize| {
-        let ids = start..count.min(start + WINDOW);
-        read_window(reader.clone(), Arc::clone(&place), Arc::clone(&fetch), ids, until)
-    };
-    starts.map(read).buffered(AHEAD)
-}
-
-type Reading = Pin<Box<dyn Future<Output = Result<Window, Failure>> + Send>>;
-
-fn read_window(
-    reader: OriginReader,
-    place: Arc<Place>,
-    fetch: Arc<Fetch>,
-    ids: Range<usize>,
-    until: Instant,
-) -> Reading {
-    Box::pin(async move {
-        let mut share = reader.shared.fetch.held.share();
-        let read = reader.read(&place, &fetch.ids[ids.clone()], fetch.strong, until).await?;
-        if !share.grow_to(bytes(&read.found)) {
-            return Err(Failure::Held { limit: reader.shared.settings.fetch.held_bytes });
-        }
-        Ok(Window { ids, found: read.found, from: read.from, asked_origin: read.asked_origin, _share: share })
-    })
-}
-
-fn bytes(found: &[Found]) -> u64 {
-    found.iter().flatten().map(Row::size).sum()
-}
-
-/// Writes a batch as JSON: `{"documents":[…],"missing":[…]}`, both in the order of the request.
-pub struct JsonBatch {
-    batch: Batch,
-    missing: Vec<usize>,
-    /// A document was written.
-    any: bool,
-    state: Writing,
-}
-
-#[derive(PartialEq, Eq)]
-enum Writing {
-    Begin,
-    Documents,
-    Ended,
-}
-
-impl JsonBatch {
-    /// Writes `batch`.
-    pub fn new(batch: Batch) -> Self {
-        Self { batch, missing: Vec::new(), any: false, state: Writing::Begin }
-    }
-
-    /// All of it at once.
-    ///
-    /// # Errors
-    /// As [`Batch::next`]; none where all of it is here.
-    pub async fn whole(mut self) -> Result<Bytes, Failure> {
-        let mut out = BytesMut::new();
-        while let Some(piece) = self.next().await? {
-            out.put_slice(&piece);
-        }
-        Ok(out.freeze())
-    }
-
-    /// Piece by piece. It ends with an error where a window cannot be read.
-    pub fn stream(self) -> impl Stream<Item = Result<Bytes, BoxError>> + Send {
-        stream::try_unfold(self, |mut writing| async move {
-            let piece = writing.next().await.map_err(|failure| BoxError::from(failure.refusal()))?;
-            Ok(piece.map(|piece| (piece, writing)))
-        })
-    }
-
-    /// Takes what is held until the end.
-    pub fn hold(&mut self, held: Held) {
-        self.batch.held = Some(held);
-    }
-
-    async fn next(&mut self) -> Result<Option<Bytes>, Failure> {
-        if self.state == Writing::Ended {
-            return Ok(None);
-        }
-        let mut out = BytesMut::new();
-        if self.state == Writing::Begin {
-            out.put_slice(b"{\"documents\":[");
-            self.state = Writing::Documents;
-        }
-        match self.batch.next().await? {
-            Some(window) => self.documents(&mut out, &window),
-            None => self.end(&mut out),
-        }
-        Ok(Some(out.freeze()))
-    }
-
-    fn documents(&mut self, out: &mut BytesMut, window: &Window) {
-        for (id, found) in window.ids.clone().zip(&window.found) {
-            let Some(row) = found else {
-                self.missing.push(id);
-                continue;
-            };
-            if std::mem::replace(&mut self.any, true) {
-                out.put_u8(b',');
+        let Some(rest) = &mut self.rest else { return Ok(None) };
+        match rest.next().await? {
+            Next::Window(window) => Ok(Some(window)),
+            Next::Full => rest.patiently(None).await.map(Some),
+            Next::End => {
+                self.rest = None;
+                Ok(None)
             }
-            out.put_slice(&row.show(&self.batch.fetch.include));
         }
     }
 
-    fn end(&mut self, out: &mut BytesMut) {
-        out.put_slice(b"],\"missing\":[");
-        let missing: Vec<String> = self.missing.iter().map(|id| self.batch.fetch.ids[*id].json()).collect();
-        out.put_slice(missing.join(",").as_bytes());
-        out.put_slice(b"]}");
-        self.state = Writing::Ended;
+    /// All windows that are here.
+    pub fn take_ready(&mut self) -> VecDeque<Window> {
+        std::mem::take(&mut self.ready)
     }
 }
 

@@ -5,28 +5,30 @@
 
 use std::{
     collections::HashSet,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 use http::Method;
-use layer_cache::{Away, GetOutcome, Key, Lookup};
+use layer_cache::{Away, GetOutcome, Key, Lookup, Scope};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
-    coalesce::{Found, Query, Wanted},
+    coalesce::{Query, Wanted},
     failure::Failure,
     id::DocId,
-    origin::{OriginReader, fills, unusable},
+    origin::{OriginReader, Received, fills, measured, unusable},
     place::Place,
-    row::Row,
 };
 
 /// The longest page of ids, in bytes: 10,000 ids of 64 bytes with every byte escaped are 4 MB.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The longest metadata, in bytes: a schema of 1,024 attributes.
 const METADATA_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Ids that are looked up together at the most.
+const IDS_AT_ONCE: usize = 1000;
 /// Keys that `cache.deadline_ms` is for.
 const KEYS_PER_DEADLINE: usize = 250;
 
@@ -97,45 +99,73 @@ impl OriginReader {
         }
     }
 
-    /// Reads those of `ids` into the cache that it does not have. Waits for room in the fill queue, and reads nothing of
-    /// the origin that could not be kept.
+    /// Reads those of `ids` into the cache that it does not have, some at a time. Waits for room in the fill queue, and
+    /// reads nothing of the origin that could not be kept.
     ///
     /// # Errors
-    /// [`Failure`] where the origin could not be read.
-    pub async fn refill(
-        &self,
-        place: &std::sync::Arc<Place>,
-        ids: &[DocId],
-        until: Instant,
-    ) -> Result<Refilled, Failure> {
-        let Some(scope) = &place.scope else { return Ok(Refilled::default()) };
-        let ids = distinct(ids);
+    /// [`Failure`] where the origin could not be read, or there is no room for what it answers.
+    pub async fn refill(&self, place: &Arc<Place>, ids: &[DocId], until: Instant) -> Result<Refilled, Failure> {
+        let mut refilled = Refilled::default();
+        let Some(scope) = &place.scope else { return Ok(refilled) };
+        let mut left = distinct(ids);
+        while !left.is_empty() {
+            let rest = left.split_off(left.len().min(self.refill_ids(place)));
+            let wanted = self.leased(scope, &left, &mut refilled).await;
+            self.refill_some(scope, place, wanted, until, &mut refilled).await?;
+            left = rest;
+        }
+        Ok(refilled)
+    }
+
+    /// How many ids are looked up together: as many rows as may be held, of which a hit is unpacked though nobody reads it.
+    fn refill_ids(&self, place: &Arc<Place>) -> usize {
+        let size = self.shared.fetch.sizes.of(place).unwrap_or(0).max(1);
+        usize::try_from(self.shared.fetch.held.window_bytes() / size).unwrap_or(IDS_AT_ONCE).clamp(1, IDS_AT_ONCE)
+    }
+
+    /// Those that the cache does not have and gives leases for.
+    async fn leased(&self, scope: &Scope, ids: &[&DocId], refilled: &mut Refilled) -> Vec<Wanted> {
         let keys: Vec<Key> = ids.iter().map(|id| id.key()).collect();
         let gotten = self.cache.get(scope, &keys, Some(self.unhurt(keys.len()))).await;
-        let mut refilled = Refilled::default();
         if let GetOutcome::Away(away) = gotten.outcome {
             refilled.away = Some(away);
         }
         let mut wanted = Vec::new();
-        for (id, lookup) in ids.into_iter().zip(gotten.lookups) {
+        for (id, lookup) in ids.iter().zip(gotten.lookups) {
             match lookup {
                 Lookup::Hit(_) => {}
-                Lookup::Miss(None) => refilled.unleased.push(id.clone()),
-                lease @ Lookup::Miss(Some(_)) => wanted.push(leased(id, lease)),
+                Lookup::Miss(None) => refilled.unleased.push((*id).clone()),
+                Lookup::Miss(lease) => wanted.push(Wanted { id: (*id).clone(), lease }),
             }
         }
-        if wanted.is_empty() {
-            return Ok(refilled);
+        wanted
+    }
+
+    async fn refill_some(
+        &self,
+        scope: &Scope,
+        place: &Arc<Place>,
+        mut wanted: Vec<Wanted>,
+        until: Instant,
+        refilled: &mut Refilled,
+    ) -> Result<(), Failure> {
+        while !wanted.is_empty() {
+            let mut share = self.shared.fetch.held.share();
+            let query = Query { place: Arc::clone(place), wanted, until: until.into(), span: tracing::Span::none() };
+            let read = self.read_parts(&query, &mut share, &query.span);
+            let (found, full) = tokio::time::timeout_at(query.until, read).await.map_err(|_| Failure::Timeout)??;
+            let read = found.iter().take_while(|found| found.is_some()).count();
+            if read == 0 {
+                return Err(self.shared.fetch.held.full(full));
+            }
+            let (rows, bytes) = measured(found.iter().flatten());
+            refilled.bytes += bytes;
+            let filled = self.cache.fill_patiently(scope, fills(&query, &found)).await;
+            refilled.warmed += filled.saturating_sub(read - rows);
+            wanted = query.wanted;
+            wanted.drain(..read);
         }
-        let query =
-            Query { place: std::sync::Arc::clone(place), wanted, until: until.into(), span: tracing::Span::none() };
-        let found = self.read_parts(&query, &query.span);
-        let found = tokio::time::timeout_at(query.until, found).await.map_err(|_| Failure::Timeout)??;
-        let rows = |found: &Found| found.as_ref().map(Row::size);
-        refilled.bytes = found.iter().filter_map(rows).sum();
-        let absent = found.iter().filter(|found| found.is_none()).count();
-        refilled.warmed = self.cache.fill_patiently(scope, fills(&query, &found)).await.saturating_sub(absent);
-        Ok(refilled)
+        Ok(())
     }
 
     /// A little before the cache's own deadline: that a large look-up is late must not open the breaker of fetches.
@@ -153,15 +183,14 @@ impl OriginReader {
         until: Instant,
     ) -> Result<Bytes, Failure> {
         let span = tracing::Span::none();
-        let exchange = self.exchange(place, request, limit, &span);
-        let body = tokio::time::timeout_at(until.into(), exchange).await.map_err(|_| Failure::Timeout)??;
-        body.ok_or_else(|| unusable("is too large"))
+        let mut share = self.shared.fetch.held.share();
+        let exchange = self.exchange(place, request, limit, &mut share, &span);
+        match tokio::time::timeout_at(until.into(), exchange).await.map_err(|_| Failure::Timeout)?? {
+            Received::Whole(body) => Ok(body),
+            Received::NoRoom(wanted) => Err(self.shared.fetch.held.full(wanted)),
+            Received::TooLarge => Err(unusable("is too large")),
+        }
     }
-}
-
-fn leased(id: &DocId, lookup: Lookup) -> Wanted {
-    let lease = if let Lookup::Miss(lease) = lookup { lease } else { None };
-    Wanted { id: id.clone(), lease }
 }
 
 /// Without those that share a key with one before them: a query must not ask for both.

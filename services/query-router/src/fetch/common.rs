@@ -11,12 +11,14 @@ use layer_service::{metrics::Metrics, shed::InFlight};
 
 use super::{
     coalesce::{Bounds, Coalescer},
+    held::Bound,
     observe::FetchObserve,
     place::Place,
     read::Digits,
     settings::FetchSettings,
+    sizes::Sizes,
 };
-use crate::{accepted::Accepted, body::Budget, settings::AuthMode};
+use crate::{accepted::Accepted, settings::AuthMode};
 
 /// Namespaces whose type of ids is remembered.
 const TYPES_MAX: usize = 4096;
@@ -31,8 +33,10 @@ pub struct Common {
     pub types: Types,
     /// What is counted.
     pub observe: FetchObserve,
-    /// The bound on what batches hold.
-    pub held: Budget,
+    /// How large the rows of namespaces are.
+    pub sizes: Sizes,
+    /// The bound on what fetches hold.
+    pub held: Bound,
     /// The bound on comparisons with the origin.
     pub verifying: InFlight,
     /// Which key the origin lets read which namespace.
@@ -53,7 +57,8 @@ impl Common {
             coalescer: Coalescer::new(bounds),
             types: Types::default(),
             observe: FetchObserve::new(metrics),
-            held: Budget::new(settings.held_bytes),
+            sizes: Sizes::default(),
+            held: Bound::new(settings.held_bytes),
             verifying: InFlight::new(VERIFY_MAX),
             accepted: Accepted::new(mode),
         }

@@ -25,6 +25,8 @@ pub enum Failure {
     Held {
         /// The bound in bytes.
         limit: u64,
+        /// How much room was wanted beside what was held.
+        wanted: u64,
     },
 }
 
@@ -56,7 +58,7 @@ impl Failure {
             Self::Saturated(text) => Err(Refusal::Saturated(text)),
             Self::Upstream(text) => Err(Refusal::Upstream(text)),
             Self::Waiting { limit } => Err(Refusal::Crowded(format!("{limit} ids wait (fetch.waiting_max)"))),
-            Self::Held { limit } => {
+            Self::Held { limit, .. } => {
                 Err(Refusal::Crowded(format!("answers in the making hold {limit} bytes (fetch.held_bytes)")))
             }
         }

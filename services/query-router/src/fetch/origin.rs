@@ -2,7 +2,7 @@
 //!
 //! Always strongly, whatever the callers asked for: what is read here may fill the cache. All attributes are asked for,
 //! since the cache keeps whole rows, and exactly the ids that were wanted: what is not among the rows of a complete answer
-//! is absent.
+//! is absent. What is received takes room of the bound on what fetches hold as it comes; see [`held`](super::held).
 
 use std::{
     collections::HashMap,
@@ -11,12 +11,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{
     HeaderValue, Method, Request, Response, StatusCode,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body::Body as _;
+use http_body_util::{BodyExt, Limited};
 use layer_cache::{Body, Cache, Fill};
 use layer_origin::{Client, OriginBody};
 use layer_service::{
@@ -28,13 +29,14 @@ use serde_json::value::RawValue;
 use tracing::Instrument;
 
 use super::{
-    coalesce::{Asker, Found, Query, Wanted},
+    coalesce::{Asker, Found, Landing, Query, Wanted},
     failure::{Failure, Told},
+    held::Share,
     place::Place,
     row::Row,
 };
 use crate::{
-    body::{RequestBody, Source},
+    body::{RequestBody, Source, Watched},
     core::Shared,
     headers::{self, SERVED_BY},
 };
@@ -57,60 +59,112 @@ pub struct OriginReader {
 }
 
 impl Asker for OriginReader {
-    async fn ask(&self, query: Query) -> Result<Vec<Found>, Failure> {
+    async fn ask(&self, query: Query) -> Result<Landing, Failure> {
+        let mut share = self.shared.fetch.held.share();
+        let (found, wanted) = self.read_filling(&query, &mut share).await?;
+        Ok(Landing { found, share: Arc::new(share), wanted })
+    }
+}
+
+/// What was read.
+pub(super) enum Received {
+    /// All of it.
+    Whole(Bytes),
+    /// Nothing: it is longer than it may be.
+    TooLarge,
+    /// Nothing: there is no room for it. How much it would have taken, or more.
+    NoRoom(u64),
+}
+
+/// What came of the ids of a query: of each what was found, `None` where there was no room for it; and how much room the
+/// first of those would have taken.
+pub(super) type Parts = (Vec<Option<Found>>, u64);
+
+impl OriginReader {
+    /// Reads what a query asks for, and fills the cache with it.
+    pub(super) async fn read_filling(&self, query: &Query, share: &mut Share) -> Result<Parts, Failure> {
         let span = match self.shared.traces {
             true => query.span.in_scope(|| client_span("origin")),
             false => tracing::Span::none(),
         };
-        let found = self.read_parts(&query, &span).instrument(span.clone()).await?;
-        self.fill(&query, &found);
-        Ok(found)
+        let parts = self.read_parts(query, share, &span).instrument(span.clone()).await?;
+        self.fill(query, &parts.0);
+        Ok(parts)
     }
-}
 
-impl OriginReader {
-    /// Reads in one query, or where the answer is too large in ever smaller ones.
-    pub(super) async fn read_parts(&self, query: &Query, span: &tracing::Span) -> Result<Vec<Found>, Failure> {
+    /// Reads in one query, or where the answer is too large in smaller ones, as long as there is room.
+    pub(super) async fn read_parts(
+        &self,
+        query: &Query,
+        share: &mut Share,
+        span: &tracing::Span,
+    ) -> Result<Parts, Failure> {
         let mut found = Vec::with_capacity(query.wanted.len());
-        let mut parts = vec![query.wanted.as_slice()];
-        while let Some(part) = parts.pop() {
-            match self.read_part(query, part, span).await? {
-                Some(rows) => found.extend(rows),
-                None => {
-                    let (first, second) = part.split_at(part.len() / 2);
-                    parts.extend([second, first]);
+        let mut ids_max = self.part_ids(&query.place);
+        while found.len() < query.wanted.len() {
+            let rest = &query.wanted[found.len()..];
+            let part = &rest[..rest.len().min(ids_max)];
+            match self.read_part(query, part, share, span).await? {
+                Ok(rows) => {
+                    found.extend(rows.into_iter().map(Some));
+                    ids_max = self.part_ids(&query.place);
                 }
+                Err(Received::NoRoom(wanted)) if part.len() == 1 || !found.is_empty() => {
+                    found.resize(query.wanted.len(), None);
+                    return Ok((found, wanted));
+                }
+                Err(_) if part.len() > 1 => ids_max = (part.len() / 4).max(1),
+                Err(_) => return Err(unusable("is too large")),
             }
         }
-        Ok(found)
+        Ok((found, 0))
     }
 
-    /// One query; `None` where its answer is too large for more than one id.
+    /// How many ids of a place one query asks for.
+    fn part_ids(&self, place: &Arc<Place>) -> usize {
+        let size = self.shared.fetch.sizes.of(place).unwrap_or(0).max(1);
+        let ids = self.shared.settings.fetch.query_bytes_max as u64 / size;
+        usize::try_from(ids).unwrap_or(usize::MAX).max(1)
+    }
+
+    /// One query, or why nothing of it could be kept.
     async fn read_part(
         &self,
         query: &Query,
         part: &[Wanted],
+        share: &mut Share,
         span: &tracing::Span,
-    ) -> Result<Option<Vec<Found>>, Failure> {
+    ) -> Result<Result<Vec<Found>, Received>, Failure> {
         self.shared.fetch.observe.queried(part.len());
         let path = format!("/v2/namespaces/{}/query", query.place.namespace);
         let request = self.request(&query.place, Method::POST, &path, query_body(part).into(), query.until.into());
         let limit = if part.len() == 1 { ONE_BYTES_MAX } else { self.shared.settings.fetch.query_bytes_max };
-        match self.exchange(&query.place, request, limit, span).await? {
-            Some(body) => rows(&body, part).map(Some),
-            None if part.len() > 1 => Ok(None),
-            None => Err(unusable("is too large")),
+        let before = share.used();
+        match self.exchange(&query.place, request, limit, share, span).await? {
+            Received::Whole(body) => {
+                let found = rows(&body, part)?;
+                drop(body);
+                let (count, bytes) = measured(&found);
+                share.shrink_to(before + bytes);
+                self.shared.fetch.sizes.learn(&query.place, count, bytes);
+                Ok(Ok(found))
+            }
+            none => {
+                share.shrink_to(before);
+                Ok(Err(none))
+            }
         }
     }
 
-    /// Sends a call about a place and reads its good answer; `None` where that is longer than `limit` bytes.
+    /// Sends a call about a place and reads its good answer, which may have `limit` bytes, as far as `share` has room for it.
     pub(super) async fn exchange(
         &self,
         place: &Place,
         mut request: Request<RequestBody>,
         limit: usize,
+        share: &mut Share,
         span: &tracing::Span,
-    ) -> Result<Option<Bytes>, Failure> {
+    ) -> Result<Received, Failure> {
         let _in_flight = self.shared.observe.at_origin();
         if self.shared.traces {
             propagate(span, request.headers_mut());
@@ -127,11 +181,7 @@ impl OriginReader {
         if answer.headers().contains_key(CONTENT_ENCODING) {
             return Err(unusable("is compressed, which was not asked for"));
         }
-        match Limited::new(self.watched(answer.into_body()), limit).collect().await {
-            Ok(body) => Ok(Some(body.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Ok(None),
-            Err(error) => Err(unusable(&format!("broke off: {error}"))),
-        }
+        receive(self.watched(answer.into_body()), limit, share).await
     }
 
     /// A call about a place, with its key.
@@ -178,13 +228,13 @@ impl OriginReader {
         }
     }
 
-    fn watched(&self, body: OriginBody<RequestBody>) -> crate::body::Watched {
+    fn watched(&self, body: OriginBody<RequestBody>) -> Watched {
         let stall = Duration::from_millis(self.shared.settings.origin.body_stall_timeout_ms);
-        crate::body::Watched::new(body, stall)
+        Watched::new(body, stall)
     }
 
     /// Fills the cache with what was read.
-    fn fill(&self, query: &Query, found: &[Found]) {
+    fn fill(&self, query: &Query, found: &[Option<Found>]) {
         let Some(scope) = &query.place.scope else { return };
         let fills = fills(query, found);
         if !fills.is_empty() {
@@ -193,9 +243,54 @@ impl OriginReader {
     }
 }
 
+/// Reads a body. It takes room for twice its bytes: for itself, and for what is made of it. What was taken for a body that
+/// is given up is still taken.
+async fn receive(mut body: Watched, limit: usize, share: &mut Share) -> Result<Received, Failure> {
+    let before = share.used();
+    let taken = |length: usize| before + 2 * length as u64;
+    if let Some(length) = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()) {
+        if length > limit {
+            return Ok(Received::TooLarge);
+        }
+        if !share.reserve(taken(length)) {
+            return Ok(Received::NoRoom(taken(length)));
+        }
+    }
+    let (mut pieces, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| unusable(&format!("broke off: {error}")))?;
+        // Trailers have no meaning on this wire.
+        let Ok(piece) = frame.into_data() else { continue };
+        length += piece.len();
+        if length > limit {
+            return Ok(Received::TooLarge);
+        }
+        if !share.take(2 * piece.len() as u64) {
+            return Ok(Received::NoRoom(taken(length)));
+        }
+        pieces.push(piece);
+    }
+    Ok(Received::Whole(joined(pieces, length)))
+}
+
+fn joined(mut pieces: Vec<Bytes>, length: usize) -> Bytes {
+    if pieces.len() <= 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    pieces.into_iter().for_each(|piece| whole.extend_from_slice(&piece));
+    whole.freeze()
+}
+
+/// How many rows there are, and their bytes.
+pub(super) fn measured<'a>(found: impl IntoIterator<Item = &'a Found>) -> (usize, u64) {
+    found.into_iter().flatten().fold((0, 0), |(count, bytes), row| (count + 1, bytes + row.size()))
+}
+
 /// What the cache is told of the answers to a query, under the leases that were taken before it was sent.
-pub(super) fn fills(query: &Query, found: &[Found]) -> Vec<Fill> {
-    let leased = query.wanted.iter().zip(found).filter_map(|(one, found)| Some((one, one.lease.clone()?, found)));
+pub(super) fn fills(query: &Query, found: &[Option<Found>]) -> Vec<Fill> {
+    let read = query.wanted.iter().zip(found);
+    let leased = read.filter_map(|(one, found)| Some((one, one.lease.clone()?, found.as_ref()?)));
     let fills = leased.map(|(one, lease, found)| Fill {
         key: one.id.key(),
         lease,

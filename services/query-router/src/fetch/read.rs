@@ -1,15 +1,18 @@
 //! Reading documents: from the cache, and what it does not have from the origin.
 //!
 //! The cache may be slow, away or wrong about a key's spelling: none of that fails a read. A look-up never waits longer
-//! than the cache's own deadline, and what it did not answer is read from the origin.
+//! than the cache's own deadline, and what it did not answer is read from the origin. What there is no room for is another
+//! matter: it is not read at all, neither from the one nor from the other.
 
 use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use layer_cache::{Away, Body, GetOutcome, Key, LeaseToken, Lookup};
+use tokio::time::timeout_at;
 
 use super::{
-    coalesce::{Found, Wanted},
+    coalesce::{Found, Gathered, Query, Wanted},
     failure::Failure,
+    held::{Bound, SMALL_BYTES, Share},
     id::{Asked, DocId},
     origin::OriginReader,
     place::Place,
@@ -41,12 +44,68 @@ impl Origin {
 /// What was read.
 #[derive(Debug)]
 pub struct Read {
-    /// What was found of each id, in their order.
+    /// What was found of each id, in their order: of the first ones, where there was no room for more.
     pub found: Vec<Found>,
     /// Where it came from.
     pub from: Origin,
     /// When the origin was asked, if it was.
     pub asked_origin: Option<Instant>,
+    /// The room that it takes, to be kept as long as what was found.
+    pub kept: Kept,
+}
+
+/// The room that documents take until it is dropped.
+#[derive(Debug)]
+pub struct Kept {
+    _own: Share,
+    _joined: Vec<Arc<Share>>,
+}
+
+/// What a read may hold.
+pub struct Room {
+    share: Share,
+    /// So many bytes of hits are not counted.
+    free: u64,
+    /// Hits beyond this are left for the next read, but for the first.
+    hits_max: u64,
+    hits: u64,
+    /// What there was no room for.
+    wanted: u64,
+}
+
+impl Room {
+    /// For some documents, of which hits may take `hits_max` bytes; `share` may have room reserved.
+    pub fn new(share: Share, hits_max: u64) -> Self {
+        Self { share, free: 0, hits_max, hits: 0, wanted: 0 }
+    }
+
+    /// For one document.
+    pub fn single(bound: &Bound) -> Self {
+        Self { free: SMALL_BYTES, ..Self::new(bound.share(), u64::MAX) }
+    }
+
+    fn takes_hit(&mut self, bytes: u64) -> bool {
+        let hits = self.hits + bytes;
+        if hits <= self.free {
+            return true;
+        }
+        let fits = self.hits == 0 || hits <= self.hits_max;
+        if !fits || !self.share.take(bytes) {
+            self.wanted = bytes;
+            return false;
+        }
+        self.hits = hits;
+        true
+    }
+}
+
+/// How the origin is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Together with whoever asks for something of the namespace.
+    Joined,
+    /// By a query of its own, which has the room that is reserved for it.
+    Alone,
 }
 
 /// What is known of each distinct id after the look-up.
@@ -55,19 +114,50 @@ enum Known {
     Unknown(Option<LeaseToken>),
 }
 
+impl Known {
+    fn found(&self) -> Option<Found> {
+        match self {
+            Self::Found(found) => Some(found.clone()),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
 impl OriginReader {
     /// Reads `ids`, doubles too; `strong` leaves the cache out.
     ///
     /// # Errors
-    /// [`Failure`] where the origin could not be read.
+    /// [`Failure`] where the origin could not be read, or there is no room for all of it.
     pub async fn read(&self, place: &Arc<Place>, ids: &[Asked], strong: bool, until: Instant) -> Result<Read, Failure> {
+        let room = Room::new(self.shared.fetch.held.share(), u64::MAX);
+        let read = self.read_within(place, ids, strong, until, room, Way::Joined).await?;
+        match read.found.len() == ids.len() {
+            true => Ok(read),
+            false => Err(self.shared.fetch.held.full(0)),
+        }
+    }
+
+    /// Reads as many of `ids` as there is room for, from the first on.
+    ///
+    /// # Errors
+    /// [`Failure`] where the origin could not be read, or there is no room for the first.
+    pub async fn read_within(
+        &self,
+        place: &Arc<Place>,
+        ids: &[Asked],
+        strong: bool,
+        until: Instant,
+        mut room: Room,
+        way: Way,
+    ) -> Result<Read, Failure> {
         let (distinct, which) = distinct(ids);
         let (mut known, mut from) = match strong || !self.may_serve(place) {
             true => (distinct.iter().map(|_| Known::Unknown(None)).collect(), Origin::Hit),
-            false => self.look_up(place, &distinct, until).await,
+            false => self.look_up(place, &distinct, until, &mut room).await,
         };
         let missing: Vec<usize> = (0..known.len()).filter(|index| matches!(known[*index], Known::Unknown(_))).collect();
         let mut asked_origin = None;
+        let mut joined = Vec::new();
         if !missing.is_empty() {
             from = from.max(Origin::Miss);
             asked_origin = Some(Instant::now());
@@ -78,16 +168,53 @@ impl OriginReader {
                     Known::Found(_) => (distinct[*index], None),
                 })
                 .collect();
-            let found = self.ask_origin(place, &wanted, until).await?;
-            for (index, found) in missing.iter().zip(found) {
-                known[*index] = Known::Found(found);
+            let gathered = self.ask_origin(place, &wanted, until, &mut room, way).await?;
+            joined = gathered.shares;
+            if gathered.wanted > 0 {
+                room.wanted = gathered.wanted;
+            }
+            for (index, found) in missing.iter().zip(gathered.found) {
+                known[*index] = found.map_or(Known::Unknown(None), Known::Found);
             }
         }
-        let found = which.iter().map(|index| match &known[*index] {
-            Known::Found(found) => found.clone(),
-            Known::Unknown(_) => None,
-        });
-        Ok(Read { found: found.collect(), from, asked_origin })
+        room.share.shrink_to(room.share.used());
+        let found: Vec<Found> = which.iter().map_while(|index| known.get(*index)?.found()).collect();
+        match found.is_empty() && !ids.is_empty() {
+            true => Err(self.shared.fetch.held.full(room.wanted)),
+            false => Ok(Read { found, from, asked_origin, kept: Kept { _own: room.share, _joined: joined } }),
+        }
+    }
+
+    /// Reads one of `ids` where there was no room for it, `wanted` bytes. It waits for room until `patience` has come, and
+    /// the caller must hold nothing meanwhile: [`held`](super::held) says why.
+    ///
+    /// # Errors
+    /// [`Failure`] where the origin could not be read, or there is still no room.
+    pub async fn read_patiently(
+        &self,
+        place: &Arc<Place>,
+        id: &Asked,
+        strong: bool,
+        (until, patience): (Instant, Instant),
+        wanted: u64,
+    ) -> Result<Read, Failure> {
+        let held = &self.shared.fetch.held;
+        let mut wanted = wanted.clamp(SMALL_BYTES, held.limit.max(SMALL_BYTES));
+        let full = held.full(wanted);
+        let turn = timeout_at(patience.into(), held.turn()).await;
+        let _turn = turn.map_err(|_| full.clone())?;
+        loop {
+            let share = timeout_at(patience.into(), held.wait(wanted)).await.map_err(|_| full.clone())?;
+            let all = wanted >= held.limit;
+            let room = Room::new(share, u64::MAX);
+            match self.read_within(place, std::slice::from_ref(id), strong, until, room, Way::Alone).await {
+                // An answer whose length is not known before says only that it is longer.
+                Err(Failure::Held { wanted: more, .. }) if !all && more <= held.limit => {
+                    wanted = more.max(wanted.saturating_mul(2)).min(held.limit);
+                }
+                ended => return ended,
+            }
+        }
     }
 
     /// Whether this caller may get what Layer itself holds.
@@ -95,11 +222,13 @@ impl OriginReader {
         place.scope.is_some() && self.shared.fetch.is_accepted(place)
     }
 
-    async fn look_up(&self, place: &Place, ids: &[&Asked], until: Instant) -> (Vec<Known>, Origin) {
+    /// What the cache says of the first `ids`: as many as there is room for.
+    async fn look_up(&self, place: &Place, ids: &[&Asked], until: Instant, room: &mut Room) -> (Vec<Known>, Origin) {
         let unknown = || ids.iter().map(|_| Known::Unknown(None)).collect();
         let Some(scope) = &place.scope else { return (unknown(), Origin::Hit) };
         let keys: Vec<Key> = ids.iter().map(|id| id.key()).collect();
-        let gotten = self.cache.get(scope, &keys, Some(until)).await;
+        let mut takes = |bytes: usize| room.takes_hit(bytes as u64);
+        let gotten = self.cache.get_within(scope, &keys, Some(until), &mut takes).await;
         let from = match gotten.outcome {
             GetOutcome::Answered | GetOutcome::Away(Away::Disabled) => Origin::Hit,
             GetOutcome::Away(_) => Origin::MissOnError,
@@ -107,7 +236,7 @@ impl OriginReader {
         if gotten.lookups.len() != ids.len() {
             return (unknown(), Origin::MissOnError);
         }
-        let known = ids.iter().zip(gotten.lookups).map(|(asked, lookup)| match lookup {
+        let known = ids.iter().zip(gotten.lookups).take(gotten.read).map(|(asked, lookup)| match lookup {
             Lookup::Hit(body) => answers(asked, body).map_or(Known::Unknown(None), Known::Found),
             Lookup::Miss(lease) => Known::Unknown(lease),
         });
@@ -121,9 +250,11 @@ impl OriginReader {
         place: &Arc<Place>,
         wanted: &[(&Asked, Option<LeaseToken>)],
         until: Instant,
-    ) -> Result<Vec<Found>, Failure> {
+        room: &mut Room,
+        way: Way,
+    ) -> Result<Gathered, Failure> {
         let (guess, sure) = self.guess(place, wanted);
-        let first = self.read_as(place, wanted, guess, until).await;
+        let first = self.read_as(place, wanted, guess, until, room, way).await;
         if sure {
             return first;
         }
@@ -135,7 +266,7 @@ impl OriginReader {
             Err(failure) if failure.is_bad_request() => failure,
             Err(failure) => return Err(failure),
         };
-        let found = self.read_as(place, wanted, guess.other(), until).await.map_err(|_| failure)?;
+        let found = self.read_as(place, wanted, guess.other(), until, room, way).await.map_err(|_| failure)?;
         self.shared.fetch.types.remember(place, guess.other());
         Ok(found)
     }
@@ -159,9 +290,20 @@ impl OriginReader {
         wanted: &[(&Asked, Option<LeaseToken>)],
         digits: Digits,
         until: Instant,
-    ) -> Result<Vec<Found>, Failure> {
+        room: &mut Room,
+        way: Way,
+    ) -> Result<Gathered, Failure> {
         let each = wanted.iter().map(|(asked, lease)| Wanted { id: digits.id(asked), lease: lease.clone() });
-        self.shared.fetch.coalescer.read(self, place, each.collect(), until.into()).await
+        let (wanted, until) = (each.collect(), until.into());
+        if way == Way::Joined {
+            // What was reserved is for hits; the query takes its own.
+            room.share.shrink_to(room.share.used());
+            return self.shared.fetch.coalescer.read(self, place, wanted, until).await;
+        }
+        let query = Query { place: Arc::clone(place), wanted, until, span: tracing::Span::current() };
+        let read = timeout_at(until, self.read_filling(&query, &mut room.share)).await;
+        let (found, wanted) = read.map_err(|_| Failure::Timeout)??;
+        Ok(Gathered { found, shares: Vec::new(), wanted })
     }
 }
 

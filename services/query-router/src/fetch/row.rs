@@ -1,7 +1,8 @@
 //! A row as it is kept: as the JSON text that callers get, so that a hit is sent as it lies.
 //!
 //! The origin's own text of every value is kept: no digit of a number above 2^53 or of a vector's element changes. Layer's
-//! own attributes are kept behind the text that is shown, for callers that ask for them by name.
+//! own attributes are kept behind the text that is shown, for callers that ask for them by name. All of it is one piece of
+//! memory, the same that goes into the cache: a row is never held twice.
 
 use std::{borrow::Cow, fmt, marker::PhantomData};
 
@@ -24,10 +25,10 @@ const LENGTH_BYTES: usize = 4;
 /// A row. A clone is cheap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
-    /// `{"id":…,"attributes":{…}}`
-    shown: Bytes,
-    /// Layer's own attributes, as a JSON object; empty where there are none.
-    reserved: Bytes,
+    /// `{"id":…,"attributes":{…}}`, and what [`WITH_RESERVED`] puts behind it.
+    data: Bytes,
+    /// The length of the first.
+    shown: usize,
 }
 
 impl Row {
@@ -35,74 +36,86 @@ impl Row {
     pub fn of_origin(raw: &RawValue) -> Option<(DocId, Self)> {
         let Members(members) = serde_json::from_str(raw.get()).ok()?;
         let id = members.iter().find(|(name, _)| name == "id").and_then(|(_, raw)| DocId::of_row(raw))?;
-        let mut shown = BytesMut::with_capacity(raw.get().len() + 32);
+        let mut data = BytesMut::with_capacity(raw.get().len() + 32);
         let mut reserved = BytesMut::new();
-        open(&mut shown, &id);
+        open(&mut data, &id);
         reserved.put_u8(b'{');
         for (name, value) in &members {
             match name.as_ref() {
                 "id" | "$dist" => {}
                 name if name.starts_with(RESERVED_PREFIX) => member(&mut reserved, name, value),
-                name => member(&mut shown, name, value),
+                name => member(&mut data, name, value),
             }
         }
-        shown.put_slice(b"}}");
+        data.put_slice(b"}}");
         reserved.put_u8(b'}');
-        let reserved = if reserved.len() > 2 { reserved.freeze() } else { Bytes::new() };
-        Some((id, Self { shown: shown.freeze(), reserved }))
+        let shown = data.len();
+        // Of 4 GiB there is no row.
+        if reserved.len() > 2
+            && let Ok(length) = u32::try_from(shown)
+        {
+            data.put_slice(&reserved);
+            data.put_u32(length);
+        }
+        Some((id, Self { data: data.freeze(), shown }))
     }
 
     /// Reads a cached row; `None` where it is none that this version writes.
     pub fn of_cache(body: Body) -> Option<Self> {
         let Body { data, content_type } = body;
         if content_type == layer_cache::DOCUMENT {
-            return Some(Self { shown: data, reserved: Bytes::new() });
+            return Some(Self { shown: data.len(), data });
         }
         if content_type != WITH_RESERVED {
             return None;
         }
         let end = data.len().checked_sub(LENGTH_BYTES)?;
-        let length = u32::from_be_bytes(data[end..].try_into().ok()?) as usize;
-        let reserved = (length <= end).then(|| data.slice(length..end))?;
-        Some(Self { shown: data.slice(..length), reserved })
+        let shown = u32::from_be_bytes(data[end..].try_into().ok()?) as usize;
+        (shown <= end).then_some(Self { data, shown })
     }
 
     /// The row as the cache keeps it.
     pub fn to_cache(&self) -> Body {
-        let length = match u32::try_from(self.shown.len()) {
-            Ok(length) if !self.reserved.is_empty() => length,
-            // Over 4 GiB nothing is cached.
-            _ => return Body::document(self.shown.clone()),
-        };
-        let mut data = BytesMut::with_capacity(self.shown.len() + self.reserved.len() + LENGTH_BYTES);
-        data.put_slice(&self.shown);
-        data.put_slice(&self.reserved);
-        data.put_u32(length);
-        Body { data: data.freeze(), content_type: Cow::Borrowed(WITH_RESERVED) }
+        match self.shown == self.data.len() {
+            true => Body::document(self.data.clone()),
+            false => Body { data: self.data.clone(), content_type: Cow::Borrowed(WITH_RESERVED) },
+        }
+    }
+
+    fn shown(&self) -> &[u8] {
+        &self.data[..self.shown]
+    }
+
+    /// Layer's own attributes, as a JSON object; empty where there are none.
+    fn reserved(&self) -> &[u8] {
+        match self.shown == self.data.len() {
+            true => &[],
+            false => &self.data[self.shown..self.data.len() - LENGTH_BYTES],
+        }
     }
 
     /// Whether this is the row of that very id.
     pub fn answers(&self, id: &DocId) -> bool {
         let mut start = BytesMut::with_capacity(96);
         open(&mut start, id);
-        self.shown.starts_with(&start) && self.shown.ends_with(b"}}")
+        self.shown().starts_with(&start) && self.shown().ends_with(b"}}")
     }
 
     /// The JSON text for a caller: `{"id":…,"attributes":{…}}` with the attributes that it asked for.
     pub fn show(&self, include: &Include) -> Bytes {
         match include {
-            Include::All => self.shown.clone(),
-            Include::Names(names) => self.project(names).unwrap_or_else(|| self.shown.clone()),
+            Include::All => self.data.slice(..self.shown),
+            Include::Names(names) => self.project(names).unwrap_or_else(|| self.data.slice(..self.shown)),
         }
     }
 
     fn project(&self, names: &[String]) -> Option<Bytes> {
-        let text = std::str::from_utf8(&self.shown).ok()?;
+        let text = std::str::from_utf8(self.shown()).ok()?;
         let Shown { id, attributes } = serde_json::from_str(text).ok()?;
         let mut out = BytesMut::new();
         open(&mut out, &DocId::of_row(id)?);
-        let own = match names.iter().any(|name| name.starts_with(RESERVED_PREFIX)) && !self.reserved.is_empty() {
-            true => serde_json::from_slice(&self.reserved).ok()?,
+        let own = match names.iter().any(|name| name.starts_with(RESERVED_PREFIX)) && !self.reserved().is_empty() {
+            true => serde_json::from_slice(self.reserved()).ok()?,
             false => Members(Vec::new()),
         };
         for (name, value) in attributes.0.iter().chain(&own.0) {
@@ -116,7 +129,7 @@ impl Row {
 
     /// Bytes that the row takes.
     pub fn size(&self) -> u64 {
-        (self.shown.len() + self.reserved.len()) as u64
+        self.data.len() as u64
     }
 }
 

@@ -15,12 +15,14 @@ use serde_json::json;
 
 use super::{
     Carried,
-    batch::{Batch, JsonBatch},
+    batch::{Batch, PATIENCE},
     failure::Failure,
+    held::SMALL_BYTES,
+    json::{JsonBatch, keeping},
     observe::{Operation, Went},
     origin::OriginReader,
     place::Place,
-    read::Origin,
+    read::{Kept, Origin, Read, Room, Way},
     request::{BODY_BYTES_MAX, Fetch},
 };
 use crate::{
@@ -52,14 +54,14 @@ impl Core {
         let fetch = Fetch::one(id, request.uri().query())?;
         let place = self.place(namespace, request.headers());
         let went = self.begins(&place, Operation::Single, &fetch, call);
-        let read = match self.reader().read(&place, &fetch.ids, fetch.strong, self.until(call)).await {
+        let read = match self.read_single(&place, &fetch, self.until(call)).await {
             Ok(read) => read,
             Err(failure) => return self.fails(&place, went, call, failure),
         };
         self.ends(&place, went, fetch.strong, read.from);
         let found = read.found.into_iter().next().flatten();
         let (status, body) = match &found {
-            Some(row) => (StatusCode::OK, row.show(&fetch.include)),
+            Some(row) => (StatusCode::OK, kept(row.show(&fetch.include), read.kept)),
             None => (StatusCode::NOT_FOUND, absent(namespace)),
         };
         if read.from == Origin::Hit {
@@ -67,6 +69,14 @@ impl Core {
         }
         call.measured.served(status);
         Ok(answer(status, Relayable::Whole(body), read.from, call.measured.started(), read.asked_origin))
+    }
+
+    async fn read_single(&self, place: &Arc<Place>, fetch: &Fetch, until: Instant) -> Result<Read, Failure> {
+        let (reader, held) = (self.reader(), &self.shared.fetch.held);
+        let read = reader.read_within(place, &fetch.ids, fetch.strong, until, Room::single(held), Way::Joined).await;
+        let Err(Failure::Held { wanted, .. }) = read else { return read };
+        let patience = until.min(Instant::now() + PATIENCE);
+        reader.read_patiently(place, &fetch.ids[0], fetch.strong, (until, patience), wanted).await
     }
 
     /// Many documents: POST /v2/namespaces/{namespace}/documents
@@ -95,10 +105,7 @@ impl Core {
         self.ends(&place, went, strong, from);
         let body = match carry {
             true => Relayable::Carried(Carried::new(batch)),
-            false if batch.is_whole() => match JsonBatch::new(batch).whole().await {
-                Ok(body) => Relayable::Whole(body),
-                Err(failure) => return Err(failure.refusal()),
-            },
+            false if batch.is_small() => Relayable::Whole(JsonBatch::new(batch).whole()),
             false => Relayable::Batch(Box::new(JsonBatch::new(batch))),
         };
         call.measured.served(StatusCode::OK);
@@ -171,6 +178,11 @@ impl Core {
         call.measured.told(told.status());
         Ok(told.map(Relayable::Whole))
     }
+}
+
+/// A large document keeps its room until it was sent; a small one is as good as sent.
+fn kept(shown: Bytes, kept: Kept) -> Bytes {
+    if (shown.len() as u64) < SMALL_BYTES { shown } else { keeping(shown, kept) }
 }
 
 fn answer(

@@ -25,7 +25,9 @@ pub struct FetchSettings {
     pub queries_max: usize,
     /// Ids that wait to be asked of the origin at the most; then 429 with `Retry-After`.
     pub waiting_max: usize,
-    /// Bytes of documents that answers to batches hold at the most, all together; then 429 with `Retry-After`.
+    /// Bytes of documents that fetches hold at the most, all together: twice what the origin sends while it is read, and
+    /// what was read until it is sent. Near it batches read less ahead; where not even one document finds room, 429 with
+    /// `Retry-After`. A document of more than half of it cannot be fetched.
     pub held_bytes: u64,
     /// One in how many hits is compared with the origin, in the background (`hevlayer_cache_verify_total`). 0: none.
     pub verify_one_in: u32,

@@ -48,44 +48,34 @@ fn document(shown: &[u8], hints: &Hints) -> Result<Document, Status> {
 }
 
 impl Sending {
+    /// Documents of one window, so that a message never waits for the next one: to wait for room nothing may be held.
     async fn next(&mut self) -> Result<Option<BatchFetchResponse>, Status> {
-        let mut piece = BatchFetchResponse::default();
-        let mut bytes = 0;
-        while bytes < PIECE_BYTES {
-            let (window, done) = match self.window.take() {
-                Some(window) => window,
-                None => match self.batch.next().await.map_err(call::failed)? {
-                    Some(window) => (window, 0),
-                    None => break,
-                },
-            };
-            let done = self.fill(&mut piece, &mut bytes, &window, done)?;
-            if done < window.found.len() {
-                self.window = Some((window, done));
-            }
+        // The message before was encoded when this one is asked for.
+        self.window.take_if(|(window, done)| *done == window.found.len());
+        if self.window.is_none() {
+            self.window = self.batch.next().await.map_err(call::failed)?.map(|window| (window, 0));
         }
-        let empty = piece.documents.is_empty() && piece.missing.is_empty();
-        Ok(Some(piece).filter(|_| !empty))
+        let Some((mut window, done)) = self.window.take() else { return Ok(None) };
+        let mut piece = BatchFetchResponse::default();
+        let done = self.fill(&mut piece, &mut window, done)?;
+        self.window = Some((window, done));
+        Ok(Some(piece))
     }
 
-    /// Adds documents of a window until the message is large enough; how many of its ids are done then.
-    fn fill(
-        &self,
-        piece: &mut BatchFetchResponse,
-        bytes: &mut usize,
-        window: &Window,
-        mut done: usize,
-    ) -> Result<usize, Status> {
-        while done < window.found.len() && *bytes < PIECE_BYTES {
-            match &window.found[done] {
+    /// Adds documents of a window until the message is large enough; how many of its ids are done then. Each goes out of the
+    /// window when it is in the message: it would be there twice.
+    fn fill(&self, piece: &mut BatchFetchResponse, window: &mut Window, mut done: usize) -> Result<usize, Status> {
+        let mut bytes = 0;
+        while done < window.found.len() && bytes < PIECE_BYTES {
+            match window.found[done].take() {
                 Some(row) => {
                     let document = document(&row.show(&self.batch.fetch.include), &self.hints)?;
-                    *bytes += document.encoded_len();
+                    bytes += document.encoded_len();
                     piece.documents.push(document);
                 }
                 None => {
                     let id = decode::asked(&self.batch.fetch.ids[window.ids.start + done]);
-                    *bytes += id.encoded_len();
+                    bytes += id.encoded_len();
                     piece.missing.push(id);
                 }
             }

@@ -8,7 +8,7 @@ use std::{
 use layer_cache::{Key, LeaseToken};
 use tokio::time::Instant;
 
-use super::{Found, Query, Wanted, waiter::Waiter};
+use super::{Landing, Query, Wanted, waiter::Waiter};
 use crate::fetch::{failure::Failure, id::DocId, place::Place};
 
 /// A caller, and the place of the id among those that it waits for.
@@ -192,11 +192,12 @@ impl Flight {
     }
 
     /// Tells everybody.
-    pub(super) fn tell(&self, result: Result<Vec<Found>, Failure>) {
+    pub(super) fn tell(&self, result: Result<Landing, Failure>) {
         match result {
-            Ok(found) => {
+            Ok(Landing { found, share, wanted }) => {
                 for (one, found) in self.ids.iter().zip(found) {
-                    one.slots.iter().for_each(|(waiter, slot)| waiter.found(*slot, found.clone()));
+                    let told = |(waiter, slot): &Slot| waiter.found(*slot, found.clone(), &share, wanted);
+                    one.slots.iter().for_each(told);
                 }
             }
             Err(failure) => self.waiters().for_each(|waiter| waiter.failed(failure.clone())),

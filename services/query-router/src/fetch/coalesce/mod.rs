@@ -15,7 +15,8 @@
 //!
 //! Bounds: ids that wait, ids in a query, queries in flight for a namespace and for all. A caller that goes away takes its
 //! ids out of the queue; a query for which nobody waits any more is dropped. It must never answer two ids by one row,
-//! never mix two [`Place`]s, and never let one caller's going away, wrong id or short deadline fail another.
+//! never mix two [`Place`]s, and never let one caller's going away, wrong id or short deadline fail another. Where there is
+//! no room for all rows of a query (see [`held`](super::held)), those whose rows it had room for are answered all the same.
 
 mod lane;
 mod waiter;
@@ -37,7 +38,7 @@ use self::{
     lane::{Flight, Lane},
     waiter::{Leaving, Waiter},
 };
-use super::{failure::Failure, id::DocId, place::Place, row::Row};
+use super::{failure::Failure, held::Share, id::DocId, place::Place, row::Row};
 
 /// What the origin says of an id: its row, or that there is none.
 pub type Found = Option<Row>;
@@ -64,10 +65,32 @@ pub struct Query {
     pub span: tracing::Span,
 }
 
+/// What a query gave.
+#[derive(Debug)]
+pub struct Landing {
+    /// What was found of each id, in their order; `None`: there was no room for it.
+    pub found: Vec<Option<Found>>,
+    /// The room that all these rows take together.
+    pub share: Arc<Share>,
+    /// How much room the first of those would have taken for which there was none.
+    pub wanted: u64,
+}
+
+/// What one caller gets of the queries that its ids went with.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    /// What was found of each id, in their order; `None`: there was no room for it.
+    pub found: Vec<Option<Found>>,
+    /// The room of these queries, to be kept as long as the rows.
+    pub shares: Vec<Arc<Share>>,
+    /// As [`Landing::wanted`].
+    pub wanted: u64,
+}
+
 /// Who asks the origin: one worker's client.
 pub trait Asker: Clone + Send + Sync + 'static {
-    /// Sends the query, after this is called and not before, and says of each id what was found, in their order.
-    fn ask(&self, query: Query) -> impl Future<Output = Result<Vec<Found>, Failure>> + Send;
+    /// Sends the query, after this is called and not before.
+    fn ask(&self, query: Query) -> impl Future<Output = Result<Landing, Failure>> + Send;
 }
 
 /// The bounds.
@@ -114,7 +137,7 @@ impl Coalescer {
         self.lock().waiting > 0
     }
 
-    /// Reads `wanted` from the origin by queries that are sent from now on; what was found of each, in their order.
+    /// Reads `wanted` from the origin by queries that are sent from now on.
     ///
     /// # Errors
     /// [`Failure`] of the first query that failed, or where the bound on waiting ids is reached or `until` has come.
@@ -124,9 +147,9 @@ impl Coalescer {
         place: &Arc<Place>,
         wanted: Vec<Wanted>,
         until: Instant,
-    ) -> Result<Vec<Found>, Failure> {
+    ) -> Result<Gathered, Failure> {
         if wanted.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Gathered::default());
         }
         let (waiter, answer) = Waiter::new(wanted.len(), until);
         let leaving = Leaving::new(self.clone(), Arc::clone(place), Arc::clone(&waiter), &wanted);

@@ -9,12 +9,12 @@ use tokio::{
 };
 
 use super::*;
-use crate::fetch::row::Row;
+use crate::fetch::{held::Bound, row::Row};
 
 /// A query as the origin got it, and the way to answer it.
 struct Sent {
     query: Query,
-    reply: oneshot::Sender<Result<Vec<Found>, Failure>>,
+    reply: oneshot::Sender<Result<Landing, Failure>>,
 }
 
 impl Sent {
@@ -24,8 +24,8 @@ impl Sent {
 
     /// Answers every id with a row that carries `value`.
     fn answer(self, value: u32) {
-        let rows = self.query.wanted.iter().map(|one| Some(row(&one.id, value))).collect();
-        let _ = self.reply.send(Ok(rows));
+        let found = self.query.wanted.iter().map(|one| Some(Some(row(&one.id, value)))).collect();
+        let _ = self.reply.send(Ok(Landing { found, share: Arc::new(Bound::new(1).share()), wanted: 0 }));
     }
 
     fn fail(self) {
@@ -37,7 +37,7 @@ impl Sent {
 struct FakeOrigin(mpsc::UnboundedSender<Sent>);
 
 impl Asker for FakeOrigin {
-    async fn ask(&self, query: Query) -> Result<Vec<Found>, Failure> {
+    async fn ask(&self, query: Query) -> Result<Landing, Failure> {
         let (reply, answer) = oneshot::channel();
         self.0.send(Sent { query, reply }).map_err(|_| Failure::Timeout)?;
         answer.await.unwrap_or(Err(Failure::Timeout))
@@ -76,7 +76,7 @@ fn text(text: &str) -> DocId {
     DocId::Text(text.into())
 }
 
-type Reading = JoinHandle<Result<Vec<Found>, Failure>>;
+type Reading = JoinHandle<Result<Gathered, Failure>>;
 
 impl Bench {
     fn read(&self, ids: &[DocId]) -> Reading {
@@ -114,7 +114,7 @@ impl Bench {
 }
 
 async fn values(reading: Reading) -> Vec<Found> {
-    reading.await.unwrap().unwrap()
+    reading.await.unwrap().unwrap().found.into_iter().map(|found| found.expect("there is room")).collect()
 }
 
 #[tokio::test(start_paused = true)]
@@ -331,7 +331,7 @@ async fn a_query_whose_task_dies_still_tells_those_who_wait() {
     #[derive(Clone)]
     struct Panics;
     impl Asker for Panics {
-        async fn ask(&self, _: Query) -> Result<Vec<Found>, Failure> {
+        async fn ask(&self, _: Query) -> Result<Landing, Failure> {
             panic!("on purpose")
         }
     }
@@ -341,4 +341,31 @@ async fn a_query_whose_task_dies_still_tells_those_who_wait() {
     let result = coalescer.read(&Panics, &place("a"), wanted, until).await;
     assert!(matches!(result, Err(Failure::Upstream(_))));
     assert_eq!(coalescer.lock().flights, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_there_was_room_for_is_answered_and_the_room_is_kept_once_by_all() {
+    let mut bench = bench(BOUNDS);
+    let first = bench.read(&[uint(9)]);
+    let ahead = bench.next().await;
+    let readings = [vec![uint(1), uint(2)], vec![uint(1)], vec![uint(3)]].map(|ids| bench.read(&ids));
+    let sent = bench.next().await;
+    assert_eq!(sent.ids(), [uint(1), uint(2), uint(3)]);
+    let (bound, mut found) = (Bound::new(1 << 20), vec![Some(None); 2]);
+    found.push(None);
+    let mut share = bound.share();
+    assert!(share.take(1 << 20));
+    let _ = sent.reply.send(Ok(Landing { found, share: Arc::new(share), wanted: 7 }));
+    let mut gathered = Vec::new();
+    for reading in readings {
+        gathered.push(reading.await.unwrap().unwrap());
+    }
+    let found = |one: &Gathered| (one.found.iter().filter(|found| found.is_some()).count(), one.shares.len(), one.wanted);
+    assert_eq!(gathered.iter().map(found).collect::<Vec<_>>(), [(2, 1, 0), (1, 1, 0), (0, 0, 7)]);
+    gathered.swap_remove(0);
+    assert!(!bound.share().take(1), "the other still has its row");
+    drop(gathered);
+    assert!(bound.share().take(1 << 20));
+    ahead.answer(1);
+    values(first).await;
 }

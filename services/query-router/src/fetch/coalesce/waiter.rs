@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Coalescer, Found, Wanted};
-use crate::fetch::{failure::Failure, id::DocId, place::Place};
+use super::{Coalescer, Found, Gathered, Wanted};
+use crate::fetch::{failure::Failure, held::Share, id::DocId, place::Place};
 
 /// What a caller gets.
-type Answer = Result<Vec<Found>, Failure>;
+type Answer = Result<Gathered, Failure>;
 
 /// One caller that waits.
 pub(super) struct Waiter {
@@ -22,7 +22,7 @@ pub(super) struct Waiter {
 }
 
 struct Waiting {
-    found: Vec<Found>,
+    gathered: Gathered,
     left: usize,
     tell: Option<oneshot::Sender<Answer>>,
 }
@@ -31,21 +31,28 @@ impl Waiter {
     /// A caller that waits for `count` ids.
     pub(super) fn new(count: usize, until: Instant) -> (Arc<Self>, oneshot::Receiver<Answer>) {
         let (tell, answer) = oneshot::channel();
-        let waiting = Mutex::new(Waiting { found: vec![None; count], left: count, tell: Some(tell) });
+        let gathered = Gathered { found: vec![None; count], ..Gathered::default() };
+        let waiting = Mutex::new(Waiting { gathered, left: count, tell: Some(tell) });
         let span = tracing::Span::current();
         (Arc::new(Self { until, span, gone: CancellationToken::new(), waiting }), answer)
     }
 
-    /// The id in `slot` was answered.
-    pub(super) fn found(&self, slot: usize, found: Found) {
+    /// The id in `slot` was answered by the query that `share` is of.
+    pub(super) fn found(&self, slot: usize, found: Option<Found>, share: &Arc<Share>, wanted: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        waiting.found[slot] = found;
+        let gathered = &mut waiting.gathered;
+        if found.is_none() {
+            gathered.wanted = wanted;
+        } else if !gathered.shares.last().is_some_and(|last| Arc::ptr_eq(last, share)) {
+            gathered.shares.push(Arc::clone(share));
+        }
+        gathered.found[slot] = found;
         waiting.left -= 1;
         if waiting.left == 0
             && let Some(tell) = waiting.tell.take()
         {
             // An error means that nobody waits any more.
-            let _ = tell.send(Ok(std::mem::take(&mut waiting.found)));
+            let _ = tell.send(Ok(std::mem::take(&mut waiting.gathered)));
         }
     }
 
