@@ -41,11 +41,6 @@ pub(crate) trait Question: Send {
     fn progressed(&self) -> bool {
         false
     }
-
-    /// How many look-ups fail with it.
-    fn callers(&self) -> u32 {
-        1
-    }
 }
 
 impl Asking<'_> {
@@ -83,7 +78,7 @@ impl Asking<'_> {
             }
         }
         let Some(away) = last else { return Err(Away::NoReplica) };
-        self.shared.read_failed(question.callers());
+        self.shared.read_failed();
         Err(away)
     }
 }

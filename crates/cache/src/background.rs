@@ -1,8 +1,8 @@
 //! What runs in the background: resolving, probing, delivering, filling. Every loop ends when the service stops.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
+use futures_util::{StreamExt, TryFutureExt, future::join_all, stream::FuturesUnordered};
 use layer_proto::cache::v1::GetRequest;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -86,8 +86,11 @@ async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
 /// Probes replicas that are not up, and idle ones, when they are due.
 async fn probe(shared: Arc<Shared>, channels: Arc<Channels>) {
     let mut flying = FuturesUnordered::new();
+    // What was last said of each replica: a line for each news.
+    let mut told: HashMap<u64, String> = HashMap::new();
     loop {
         let list = shared.replicas.list();
+        told.retain(|id, _| list.iter().any(|replica| replica.id == *id));
         let now = Instant::now();
         for replica in list.iter().filter(|replica| replica.probe_due().is_some_and(|due| due <= now)) {
             replica.begin_probe();
@@ -96,32 +99,67 @@ async fn probe(shared: Arc<Shared>, channels: Arc<Channels>) {
         let next = list.iter().filter_map(|replica| replica.probe_due()).min();
         tokio::select! {
             () = shared.probe.notified() => {}
-            Some(()) = flying.next() => {}
+            Some((replica, cause)) = flying.next() => tell(&mut told, &replica, cause),
             () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
         }
     }
 }
 
+/// Logs why a replica cannot be reached, once for each cause in a row.
+fn tell(told: &mut HashMap<u64, String>, replica: &Replica, cause: Option<String>) {
+    match cause {
+        None => drop(told.remove(&replica.id)),
+        Some(cause) if told.get(&replica.id) == Some(&cause) => {}
+        Some(cause) => {
+            tracing::warn!(replica = %replica.address, %cause, "a replica of the document cache cannot be reached");
+            told.insert(replica.id, cause);
+        }
+    }
+}
+
 /// Asks twice: the first call may connect, the second must keep the deadline that callers have.
-async fn probe_one(shared: Arc<Shared>, channels: Arc<Channels>, replica: Arc<Replica>) {
+///
+/// Gives why the connection failed, if it did.
+async fn probe_one(
+    shared: Arc<Shared>,
+    channels: Arc<Channels>,
+    replica: Arc<Replica>,
+) -> (Arc<Replica>, Option<String>) {
     let patience = Duration::from_millis(shared.settings.connect_timeout_ms + shared.settings.deadline_ms);
     let up = replica.health() == Health::Up;
-    let mut answer = ask(&shared, &channels, &replica, Instant::now() + patience).await;
+    let mut cause = None;
+    let mut answer = ask(&shared, &channels, &replica, Instant::now() + patience, &mut cause).await;
     if answer.is_ok() && !up {
-        answer = ask(&shared, &channels, &replica, shared.read_deadline(1)).await;
+        answer = ask(&shared, &channels, &replica, shared.read_deadline(1), &mut cause).await;
     }
     shared.probed(&replica, answer.is_ok());
+    (replica, cause)
 }
 
 fn probe_scope(shared: &Shared) -> Option<Scope> {
     Scope::new(&shared.settings.tenant, PROBE_NAMESPACE, Kind::Document).ok()
 }
 
-async fn ask(shared: &Shared, channels: &Channels, replica: &Replica, until: Instant) -> Result<(), Away> {
+async fn ask(
+    shared: &Shared,
+    channels: &Channels,
+    replica: &Replica,
+    until: Instant,
+    cause: &mut Option<String>,
+) -> Result<(), Away> {
     let mut client = channels.client(&shared.replicas, replica).ok_or(Away::Failed)?;
     let request = GetRequest { scope: probe_scope(shared).map(|scope| scope.message()), id: Key::uint(0).bytes() };
-    let asked = client.get(within(request, left(until)));
+    let asked = client.get(within(request, left(until))).inspect_err(|status| *cause = innermost(status));
     call(&shared.observe, Operation::Probe, until, asked).await.map(drop)
+}
+
+/// What a call failed of before it reached a replica: a refused connection, a certificate that is not trusted.
+fn innermost(status: &tonic::Status) -> Option<String> {
+    let mut error = std::error::Error::source(status)?;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    Some(error.to_string())
 }
 
 /// Delivers the backlog, and probes on behalf of the write breaker when there is none.

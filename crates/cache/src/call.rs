@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use layer_service::telemetry::{record_rpc_status, rpc_client_span};
 use tokio::time::{Instant, timeout_at};
 use tonic::Code;
+use tracing::Instrument;
 
 use crate::{
     error::Away,
@@ -21,7 +23,11 @@ pub(crate) async fn call<T>(
     call: impl Future<Output = Result<T, tonic::Status>>,
 ) -> Result<T, Away> {
     let started = Instant::now();
-    let ended = timeout_at(until, call).await;
+    let span = rpc_client_span("doc-cache", operation.name());
+    let ended = timeout_at(until, call).instrument(span.clone()).await;
+    let code =
+        ended.as_ref().map_or(Code::DeadlineExceeded, |ended| ended.as_ref().map_or_else(|e| e.code(), |_| Code::Ok));
+    record_rpc_status(&span, code.into());
     let (status, result) = match ended {
         Ok(Ok(answer)) => (Status::Ok, Ok(answer)),
         Err(_) => (Status::Deadline, Err(Away::Deadline)),

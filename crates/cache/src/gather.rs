@@ -1,8 +1,8 @@
 //! Look-ups of single keys, joined into one call where they come faster than calls end.
 //!
-//! A call costs the router, the kernel and the replica ten times what a key in it does. So while as many calls of a scope
-//! are under way as may be, look-ups gather, and go together as soon as one ends. A lone look-up never waits, and is a
-//! call of its own, made by its caller.
+//! A call costs the router, the kernel and the replica ten times what a key in it does. So while a call of a scope is under
+//! way, look-ups gather, and go together as soon as it ends; or, where it takes longer than one should, with the next that
+//! comes. A lone look-up never waits, and is a call of its own, made by its caller.
 //!
 //! What makes this safe: **a look-up is answered only by a call that was sent after it came.** Each waits no longer than
 //! its own deadline, whatever becomes of the call; one that goes away takes nothing from the others.
@@ -10,6 +10,7 @@
 use std::{
     collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use layer_proto::cache::v1::{BatchGetRequest, IndexedLookup};
@@ -33,8 +34,11 @@ use crate::{
     scope::Scope,
 };
 
-/// Calls of one scope under way: two, so that one large body does not keep all others waiting.
-const CALLS: usize = 2;
+/// How long look-ups gather behind a call: about what one takes. Behind a longer one, for a large body or to a replica that
+/// is far, they need not wait.
+const GATHER: Duration = Duration::from_micros(500);
+/// Calls of one scope under way at the most.
+const CALLS: usize = 8;
 /// Keys of a call, so that it ends in the time of one.
 const KEYS: usize = 128;
 
@@ -48,9 +52,12 @@ pub(crate) struct Gather {
 }
 
 /// Those of one scope.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
+    /// Calls under way: at least one.
     calls: usize,
+    /// When the last of them began.
+    began: Instant,
     waiting: VecDeque<Waiting>,
 }
 
@@ -79,13 +86,18 @@ impl Gather {
     /// A look-up comes.
     pub(crate) fn enter(cache: &Cache, scope: &Scope, key: &Key) -> Turn {
         let mut lanes = cache.gather.lock();
-        let lane = lanes.entry(scope.clone()).or_default();
-        if lane.calls < CALLS {
-            lane.calls += 1;
+        let Some(lane) = lanes.get_mut(scope) else {
+            lanes.insert(scope.clone(), Lane { calls: 1, began: Instant::now(), waiting: VecDeque::new() });
             return Turn::Alone(Calling { cache: cache.clone(), scope: scope.clone() });
-        }
+        };
         let (tell, answer) = oneshot::channel();
         lane.waiting.push_back(Waiting { key: key.clone(), tell, span: Span::current() });
+        if lane.calls < CALLS && lane.began.elapsed() >= GATHER {
+            lane.calls += 1;
+            drop(lanes);
+            // Which begins a call, as the end of one does.
+            drop(Calling { cache: cache.clone(), scope: scope.clone() });
+        }
         Turn::Joined(answer)
     }
 
@@ -102,6 +114,7 @@ impl Gather {
             }
         }
         if !next.is_empty() {
+            lane.began = Instant::now();
             return Some(next);
         }
         lane.calls -= 1;
@@ -208,9 +221,5 @@ impl Question for Together<'_> {
 
     fn progressed(&self) -> bool {
         self.progressed
-    }
-
-    fn callers(&self) -> u32 {
-        u32::try_from(self.waiting.iter().flatten().count()).unwrap_or(u32::MAX)
     }
 }

@@ -117,7 +117,7 @@ impl Reader<'_> {
             Turn::Joined(answer) => joined(answer, asking.until).await?,
         };
         understood(said, room).map_err(|_| {
-            self.cache.shared.read_failed(1);
+            self.cache.shared.read_failed();
             Away::Failed
         })
     }

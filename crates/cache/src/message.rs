@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use layer_proto::cache::v1;
-use tonic::{IntoRequest, Request, Status};
+use layer_service::telemetry::propagate;
+use tonic::{IntoRequest, Request, Status, metadata::MetadataMap};
+use tracing::Span;
 
 use crate::{
     bypass::Keys,
@@ -103,10 +105,16 @@ impl Message {
     }
 }
 
-/// A request that says how much time is left.
+/// A request that says how much time is left, and of which trace it is.
 pub(crate) fn within<T>(message: T, left: Duration) -> Request<T> {
     let mut request = message.into_request();
     request.set_timeout(left);
+    let span = Span::current();
+    if !span.is_none() {
+        let mut headers = std::mem::take(request.metadata_mut()).into_headers();
+        propagate(&span, &mut headers);
+        *request.metadata_mut() = MetadataMap::from_headers(headers);
+    }
     request
 }
 

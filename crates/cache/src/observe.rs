@@ -76,6 +76,13 @@ pub(crate) enum Operation {
     Probe,
 }
 
+impl Operation {
+    /// What it is called in labels and spans.
+    pub(crate) fn name(self) -> &'static str {
+        OPERATIONS[self as usize]
+    }
+}
+
 const OPERATIONS: [&str; 12] = [
     "get",
     "batch_get",

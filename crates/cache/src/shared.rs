@@ -148,9 +148,9 @@ impl Shared {
         }
     }
 
-    /// A call as a whole failed, and with it so many look-ups.
-    pub(crate) fn read_failed(&self, look_ups: u32) {
-        let failures = self.failures.fetch_add(look_ups, Relaxed).saturating_add(look_ups);
+    /// A read as a whole failed.
+    pub(crate) fn read_failed(&self) {
+        let failures = self.failures.fetch_add(1, Relaxed) + 1;
         if failures < self.settings.breaker_failures || self.read_open.swap(true, Relaxed) {
             return;
         }

@@ -29,7 +29,7 @@ async fn look_ups_that_come_together_are_few_calls() {
         assert_eq!(gotten.outcome, GetOutcome::Answered);
         assert!(if id < 50 { is_hit(&gotten.lookups[0]) } else { has_lease(&gotten.lookups[0]) }, "{id}");
     }
-    assert!(mesh.net.calls(1) - before <= 4, "{} calls", mesh.net.calls(1) - before);
+    assert!(mesh.net.calls(1) - before <= 2, "{} calls", mesh.net.calls(1) - before);
     assert_eq!(mesh.cache.gather.lanes(), 0, "nothing is kept of what has ended");
 }
 
@@ -61,10 +61,10 @@ async fn nobody_is_told_of_anothers_key() {
 async fn who_comes_later_is_answered_by_a_later_call_and_in_its_own_time() {
     let mesh = Mesh::of(1).await;
     mesh.net.set(1, Mode::Hangs);
-    let mut first = std::pin::pin!(mesh.each(0..2));
+    let mut first = std::pin::pin!(mesh.each(0..1));
     assert!(poll!(&mut first).is_pending());
-    mesh.net.more(2, |seen| seen.calls).await;
-    advance(Duration::from_millis(10)).await;
+    mesh.net.more(1, |seen| seen.calls).await;
+    advance(Duration::from_micros(300)).await;
     let mut later = std::pin::pin!(timed(mesh.each(2..5)));
     assert!(poll!(&mut later).is_pending());
     mesh.net.set(1, Mode::Well);
@@ -72,16 +72,33 @@ async fn who_comes_later_is_answered_by_a_later_call_and_in_its_own_time() {
     assert!(first.iter().all(|gotten| gotten.outcome == GetOutcome::Away(Away::Deadline)));
     let (later, took) = later.await;
     assert!(later.iter().all(|gotten| has_lease(&gotten.lookups[0])), "{later:?}");
-    assert_eq!(took, Duration::from_millis(15));
+    assert!(took <= DEADLINE, "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_takes_long_keeps_nobody_waiting() {
+    let mesh = Mesh::of(1).await;
+    mesh.net.set(1, Mode::Hangs);
+    let mut first = std::pin::pin!(mesh.each(0..3));
+    assert!(poll!(&mut first).is_pending());
+    mesh.net.more(1, |seen| seen.calls).await;
+    advance(Duration::from_millis(1)).await;
+    mesh.net.set(1, Mode::Well);
+    let (lookup, took) = timed(mesh.one(3)).await;
+    assert!(has_lease(&lookup));
+    assert_eq!(took, Duration::ZERO);
+    let gotten = first.await;
+    assert_eq!(gotten[0].outcome, GetOutcome::Away(Away::Deadline));
+    assert!(gotten[1..].iter().all(|gotten| has_lease(&gotten.lookups[0])), "they go along");
 }
 
 #[tokio::test(start_paused = true)]
 async fn who_leaves_takes_nothing_from_the_others() {
     let mesh = Mesh::of(1).await;
     mesh.net.set(1, Mode::Hangs);
-    let mut alone = Box::pin(mesh.each(0..2));
+    let mut alone = Box::pin(mesh.each(0..1));
     assert!(poll!(&mut alone).is_pending());
-    mesh.net.more(2, |seen| seen.calls).await;
+    mesh.net.more(1, |seen| seen.calls).await;
     let mut leaves = Box::pin(mesh.each(2..4));
     let mut stays = Box::pin(timed(mesh.each(4..6)));
     assert!(poll!(&mut leaves).is_pending() && poll!(&mut stays).is_pending());
@@ -112,7 +129,8 @@ async fn a_silent_cache_costs_the_joined_no_more_than_their_deadline_and_opens_t
         assert!(took <= DEADLINE, "{took:?}");
     }
     assert_eq!(mesh.state().breaker, OPEN);
-    assert!(mesh.net.calls(1) < 10, "{} calls", mesh.net.calls(1));
+    // One each millisecond at first, and each that fails makes room for another: the seventh failure ends it.
+    assert!(mesh.net.calls(1) <= 16, "{} calls", mesh.net.calls(1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,9 +142,9 @@ async fn nonsense_is_believed_of_no_key() {
     for nonsense in [vec![lease(7)], vec![lease(0), lease(0)], vec![lease(0), lease(3)], vec![]] {
         let mesh = Mesh::of(1).await;
         mesh.net.set(1, Mode::Hangs);
-        let mut first = Box::pin(mesh.each(0..2));
+        let mut first = Box::pin(mesh.each(0..1));
         assert!(poll!(&mut first).is_pending());
-        mesh.net.more(2, |seen| seen.calls).await;
+        mesh.net.more(1, |seen| seen.calls).await;
         let mut joined = Box::pin(mesh.each(2..5));
         assert!(poll!(&mut joined).is_pending());
         mesh.net.set(1, Mode::Says(nonsense));
