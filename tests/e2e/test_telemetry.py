@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,10 +11,12 @@ import pytest
 
 from harness.client import ask
 from harness.collector import Collector
+from harness.doc_cache import start_doc_cache
 from harness.exposition import value
 from harness.grpc import call
 from harness.origin import Exchange, FakeOrigin, stalled
 from harness.programs import INTERNAL_KEY, KEY, Program, get
+from harness.rows import JSON, Rows
 from harness.waiting import until
 
 WRITE = "/v2/namespaces/ns"
@@ -137,6 +140,43 @@ def test_an_error_is_an_error_in_the_trace(traced: Program, origin: FakeOrigin, 
 
 def json_lines(router: Program) -> list[dict]:
     return [json.loads(line) for line in router.process.log.splitlines()]
+
+
+def test_one_trace_goes_on_through_the_document_cache(origin: FakeOrigin, start, collector: Collector) -> None:
+    service = "layer.cache.v1.DocCacheService"
+    told = {"telemetry.otlp_endpoint": collector.url}
+    cache = start_doc_cache(told)
+    try:
+        router = start(told | {"cache.addresses": cache.address, "cache.warm_on_write": False})
+        origin.script = Rows({1: {"a": 1}})
+        numbers = itertools.count(100)
+
+        def hit() -> str:
+            trace_id, parent = traceparent(next(numbers))
+            answer = ask(router.url, "GET", f"{WRITE}/documents/1", headers=[("traceparent", parent)])
+            return trace_id if answer.get("x-layer-cache") == "hit" else ""
+
+        read = until(hit, "the cache serves it")
+        written, parent = traceparent(17)
+        body = b'{"upsert_rows":[{"id":1}]}'
+        assert ask(router.url, "POST", WRITE, body, [*JSON, ("traceparent", parent)]).status == 200
+        assert router.stop() == 0
+        assert cache.stop() == 0
+    finally:
+        cache.process.kill()
+    spans = collector.trace(read, 3)
+    server = spans.pop("doc-cache"), spans.pop(f"{service}/Get")
+    assert len(spans) == 1, spans
+    (fetched,) = spans.values()
+    assert fetched.fields["Parent ID"] == PARENT
+    client, called = server
+    assert (client.fields["Kind"], called.fields["Kind"]) == ("SPAN_KIND_CLIENT", "SPAN_KIND_SERVER")
+    assert client.fields["Parent ID"] == fetched.fields["ID"]
+    assert called.fields["Parent ID"] == client.fields["ID"]
+    assert client.attributes["rpc.method"] == "get"
+    assert (client.attributes["rpc.grpc.status_code"], called.attributes["rpc.grpc.status_code"]) == ("0", "0")
+    spans = collector.trace(written, 6)
+    assert {f"{service}/Hold", f"{service}/Release", "origin", "write"} <= set(spans)
 
 
 def test_logs_of_a_request_carry_its_trace_id(traced: Program, origin: FakeOrigin) -> None:

@@ -126,11 +126,16 @@ pub fn server_span(method: &str, route: &'static str, headers: &HeaderMap) -> Sp
         otel.status_code = tracing::field::Empty,
         trace_id = tracing::field::Empty,
     );
+    adopt(&span, headers);
+    span
+}
+
+/// Makes `span` a child of the caller's, and names their trace in it.
+fn adopt(span: &Span, headers: &HeaderMap) {
     let parent = opentelemetry::global::get_text_map_propagator(|from| from.extract(&HeaderExtractor(headers)));
     // The subscriber may have no OpenTelemetry layer: then there is nothing to be a child of.
     let _ = span.set_parent(parent);
     span.record("trace_id", tracing::field::display(span.context().span().span_context().trace_id()));
-    span
 }
 
 /// The span of a call to another part; [`propagate`] tells that part about it.
@@ -141,6 +146,48 @@ pub fn client_span(name: &'static str) -> Span {
         otel.kind = "client",
         http.response.status_code = tracing::field::Empty
     )
+}
+
+/// The span of a gRPC call that came from another part: a child of its `traceparent`, if it sent a valid one.
+///
+/// `name` is `package.Service/Method`.
+pub fn rpc_server_span(name: &'static str, headers: &HeaderMap) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        otel.name = name,
+        otel.kind = "server",
+        rpc.system = "grpc",
+        rpc.grpc.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+        trace_id = tracing::field::Empty,
+    );
+    adopt(&span, headers);
+    span
+}
+
+/// The span of a gRPC call to `part`, where the present work is traced; else none, for the price of a look.
+/// [`propagate`] tells that part about it.
+pub fn rpc_client_span(part: &'static str, method: &'static str) -> Span {
+    if Span::current().is_none() {
+        return Span::none();
+    }
+    tracing::info_span!(
+        "call",
+        otel.name = part,
+        otel.kind = "client",
+        rpc.system = "grpc",
+        rpc.method = method,
+        rpc.grpc.status_code = tracing::field::Empty,
+        otel.status_code = tracing::field::Empty,
+    )
+}
+
+/// Puts a gRPC status into a call's span.
+pub fn record_rpc_status(span: &Span, code: i32) {
+    span.record("rpc.grpc.status_code", code);
+    if code != 0 {
+        span.record("otel.status_code", "ERROR");
+    }
 }
 
 /// Puts `span` into the headers of a call as `traceparent` and `tracestate`.

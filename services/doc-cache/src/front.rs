@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use layer_proto::cache::v1::doc_cache_service_server::DocCacheServiceServer;
@@ -16,9 +16,11 @@ use layer_service::{
     deadline::deadline,
     server::{Application, MakeApplication, Peer},
     shed::{InFlight, Permit},
+    telemetry::{record_rpc_status, rpc_server_span},
 };
 use tonic::{Status, body::Body, service::Routes};
 use tower::{Service as _, ServiceExt as _};
+use tracing::{Instrument as _, Span};
 
 use crate::{
     observe::Observe,
@@ -37,6 +39,7 @@ pub struct Front {
     flights: InFlight,
     observe: Arc<Observe>,
     longest: Duration,
+    traces: bool,
 }
 
 impl Application for Front {
@@ -45,21 +48,32 @@ impl Application for Front {
     async fn call(&self, _peer: &Peer, request: Request<Incoming>) -> Response<Answer> {
         if !request.uri().path().starts_with(OWN_CALLS) {
             let Ok(answer) = self.common.clone().oneshot(request.map(Body::new)).await;
-            return answer.map(|body| Answer { body, _permit: None });
+            return answer.map(|body| Answer { body, _permit: None, _span: Span::none() });
         }
         let Some(permit) = self.flights.enter() else {
             self.observe.shed();
             return refuse(&overloaded(self.flights.limit()));
         };
-        match self.answer(request).await {
-            Ok(answer) => answer.map(|body| Answer { body, _permit: Some(permit) }),
-            Err(status) => refuse(&status),
+        if !self.traces {
+            return self.answer(request, Some(permit), Span::none()).await;
         }
+        let span = rpc_server_span(call_name(request.uri().path()), request.headers());
+        let answer = self.answer(request, Some(permit), span.clone()).instrument(span.clone()).await;
+        record_rpc_status(&span, status_code(answer.headers()));
+        answer
     }
 }
 
 impl Front {
-    async fn answer(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Status> {
+    /// Answers; `permit` and `span` go with the answer's body.
+    async fn answer(&self, request: Request<Incoming>, permit: Option<Permit>, span: Span) -> Response<Answer> {
+        match self.ask(request).await {
+            Ok(answer) => answer.map(|body| Answer { body, _permit: permit, _span: span }),
+            Err(status) => refuse(&status),
+        }
+    }
+
+    async fn ask(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Status> {
         let now = Instant::now();
         let asked = deadline(request.headers(), now).map_err(|error| invalid_timeout(error.accepts))?;
         let at = asked.map_or(now + self.longest, |asked| asked.min(now + self.longest));
@@ -73,13 +87,38 @@ impl Front {
 }
 
 fn refuse(status: &Status) -> Response<Answer> {
-    status.clone().into_http().map(|body| Answer { body, _permit: None })
+    status.clone().into_http().map(|body| Answer { body, _permit: None, _span: Span::none() })
+}
+
+/// The status of a call that was refused before its answer began; what streams ends well or breaks off.
+fn status_code(headers: &HeaderMap) -> i32 {
+    let code = headers.get("grpc-status").and_then(|code| code.to_str().ok());
+    code.and_then(|code| code.parse().ok()).unwrap_or(0)
+}
+
+/// What the call of a path is called in traces. Paths are the caller's; these names are few.
+fn call_name(path: &str) -> &'static str {
+    const CALLS: [&str; 11] = [
+        "layer.cache.v1.DocCacheService/Get",
+        "layer.cache.v1.DocCacheService/BatchGet",
+        "layer.cache.v1.DocCacheService/BatchFill",
+        "layer.cache.v1.DocCacheService/Hold",
+        "layer.cache.v1.DocCacheService/Release",
+        "layer.cache.v1.DocCacheService/HoldNamespace",
+        "layer.cache.v1.DocCacheService/Clear",
+        "layer.cache.v1.DocCacheService/ReleaseNamespace",
+        "layer.cache.v1.DocCacheService/PurgeNamespace",
+        "layer.cache.v1.DocCacheService/Inspect",
+        "layer.cache.v1.DocCacheService/Stats",
+    ];
+    CALLS.into_iter().find(|call| path.strip_prefix('/') == Some(call)).unwrap_or("layer.cache.v1.DocCacheService/?")
 }
 
 /// An answer's body, which is in flight until it ends or is dropped.
 pub struct Answer {
     body: Body,
     _permit: Option<Permit>,
+    _span: Span,
 }
 
 impl http_body::Body for Answer {
@@ -106,6 +145,8 @@ pub struct MakeFront {
     pub(crate) flights: InFlight,
     pub(crate) longest: Duration,
     pub(crate) message_bytes: usize,
+    /// Spans are wanted.
+    pub(crate) traces: bool,
 }
 
 impl MakeApplication for MakeFront {
@@ -121,6 +162,28 @@ impl MakeApplication for MakeFront {
             flights: self.flights.clone(),
             observe: Arc::clone(&self.service.observe),
             longest: self.longest,
+            traces: self.traces,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use layer_proto::FILE_DESCRIPTOR_SET;
+    use prost::Message as _;
+
+    use super::*;
+
+    #[test]
+    fn every_call_of_the_contract_has_its_name_in_traces() {
+        let files = prost_types::FileDescriptorSet::decode(FILE_DESCRIPTOR_SET).unwrap();
+        let services =
+            files.file.iter().filter(|file| file.package() == "layer.cache.v1").flat_map(|file| &file.service);
+        let calls: Vec<_> = services.flat_map(|service| &service.method).map(|method| method.name()).collect();
+        assert_eq!(calls.len(), 11);
+        for call in calls {
+            assert_eq!(call_name(&format!("{OWN_CALLS}{call}")), format!("{}{call}", &OWN_CALLS[1..]));
+        }
+        assert!(call_name("/layer.cache.v1.DocCacheService/of-a-caller").ends_with("/?"));
     }
 }

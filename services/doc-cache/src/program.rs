@@ -62,7 +62,7 @@ impl Program for DocCache {
         }
     }
 
-    async fn run(settings: DocCacheSettings, lifecycle: Lifecycle, _traces: bool) -> Result<(), StartError> {
+    async fn run(settings: DocCacheSettings, lifecycle: Lifecycle, traces: bool) -> Result<(), StartError> {
         let acceptor = tls::acceptor(&settings.tls)?;
         let listener = server::bind(&settings.listen.address, "listen.address", settings.listen.reuse_port)?;
         let admin = server::bind(&settings.admin.address, "admin.address", settings.listen.reuse_port)?;
@@ -84,7 +84,7 @@ impl Program for DocCache {
             values: Arc::new(settings.values.clone()),
             backend,
         };
-        let make = front(&settings, &service, &health).await?;
+        let make = front(&settings, &service, &health, traces).await?;
         let drain = settings.drain.clone();
         let options = Options { listen: settings.listen, limits: settings.limits, tls: settings.tls, acceptor };
         let served = tokio::spawn(server::serve(listener, make, options, lifecycle.clone()));
@@ -124,7 +124,12 @@ async fn open(
     }
 }
 
-async fn front(settings: &DocCacheSettings, service: &Service, health: &Health) -> Result<MakeFront, StartError> {
+async fn front(
+    settings: &DocCacheSettings,
+    service: &Service,
+    health: &Health,
+    traces: bool,
+) -> Result<MakeFront, StartError> {
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(layer_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
@@ -135,5 +140,6 @@ async fn front(settings: &DocCacheSettings, service: &Service, health: &Health) 
         flights: InFlight::new(settings.limits.requests_max),
         longest: Duration::from_millis(settings.limits.request_timeout_ms),
         message_bytes: usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX),
+        traces,
     })
 }
