@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import grpc
+from faults.proxy import Proxy
 from harness.client import Connection, ask, refusal
 from harness.coherence import JSON, answering, key, namespace_holds, outcomes, states, store, write
 from harness.doc_cache import Cache, start_doc_cache
@@ -330,3 +331,32 @@ def test_a_long_upload_keeps_its_hold(mesh: Start, origin: FakeOrigin, cache: Ca
         assert caller.answer().status == 200
     assert (states(cache, 1), namespace_holds(cache)) == (["free"], 0)
     assert value(router.metrics(), "layer_write_holds_total", of="namespace", result="held") > 2
+
+
+def test_a_renewal_that_cannot_be_placed_leaves_the_older_hold(
+    mesh: Start, origin: FakeOrigin, doc_cache: Program, cache: Cache
+) -> None:
+    proxy = Proxy(doc_cache.port)
+    settings = {"write.read_ahead_bytes": 1000, "cache.hold_ms": 30_000, "cache.addresses": proxy.address}
+    router = mesh(settings)
+    with Connection(router.url) as caller:
+        caller.send_head("POST", PATH, [("transfer-encoding", "chunked")])
+        caller.send(b"1000\r\n" + b'{"upsert_rows":[{"id":1,"t":"'.ljust(0x1000, b"x") + b"\r\n")
+
+        def page(name: str, **labels: str) -> float:
+            return value(router.metrics(), name, **labels)
+
+        until(lambda: page("layer_write_holds_total", result="held") == 1, "it is held")
+        proxy.cut()
+        # The renewal comes after a tenth of the hold's time.
+        until(lambda: page("layer_write_holds_total", result="unheld") == 1, "a renewal fails", 10)
+        proxy.heal()
+        until(lambda: page("layer_cache_breaker_open", path="write") == 0, "the router finds the cache again")
+        until(lambda: page("hevlayer_cache_release_backlog") == 0, "it owes nothing")
+        # Before the next renewal, which would hold again.
+        assert namespace_holds(cache) == 1
+        assert page("layer_write_holds_total", of="namespace", result="held") == 1
+        caller.send(b'4\r\n"}]}\r\n0\r\n\r\n')
+        assert caller.answer().status == 200
+    assert namespace_holds(cache) == 0
+    proxy.stop()

@@ -334,3 +334,8 @@ def test_print_config_tells_what_is_in_force() -> None:
     assert done.returncode == 0
     assert "memory_bytes = 268435456" in done.stdout
     assert 'backend = "embedded"' in done.stdout
+
+
+def test_a_short_settling_time_is_warned_of(start: StartCache) -> None:
+    assert "proof.settle_ms is below 3000" in start({"proof.settle_ms": 0}).process.log
+    assert "proof.settle_ms" not in start({"proof.settle_ms": 3000}).process.log

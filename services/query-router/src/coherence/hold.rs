@@ -70,14 +70,17 @@ impl Hold {
         work.await
     }
 
-    /// Places the hold anew and lets the older one go. Where the cache refuses, the gate closes in time.
+    /// Places the hold anew and lets the older one go, unless it stands and the new one could not be placed. Where the cache refuses, the gate closes in time.
     async fn renew(&mut self) {
         let asked = clock::boot_ms();
         let Ok(write) = begin(&self.cache, &self.scope, &self.affects, None, &self.counts).await else { return };
         self.gate.renew(asked);
-        if let Some(older) = self.write.replace(write) {
+        // One that was not placed protects nothing; what is left of the older one does.
+        let stands = self.write.as_ref().is_some_and(Write::is_held);
+        let goes = if stands && !write.is_held() { Some(write) } else { self.write.replace(write) };
+        if let Some(goes) = goes {
             // Nothing changed by it, so nothing is owed.
-            let _ = older.finish(Outcome::Nothing).await;
+            let _ = goes.finish(Outcome::Nothing).await;
         }
     }
 
