@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::arithmetic;
-use super::operator::{Arithmetic, Compare, Meta, Operator};
+use super::operator::{Arithmetic, Compare, Meta, Operator, Other};
 use crate::code::Code;
 use crate::value::{Kind, Reader, Value};
 
@@ -127,19 +127,23 @@ impl Compiler {
 
     fn operator(&mut self, operator: Operator, len: usize, depth: usize) -> Compiled {
         match operator {
-            Operator::Unknown => Ok((Expression::Unknown, Type::Bool)),
+            Operator::Other(Other::Unknown) => Ok((Expression::Unknown, Type::Bool)),
             Operator::Compare(compare) => self.compare(compare, len, depth),
-            Operator::InList => self.in_list(len, depth),
-            Operator::And => Ok((Expression::And(self.bools(len, 2, depth)?), Type::Bool)),
-            Operator::Or => Ok((Expression::Or(self.bools(len, 2, depth)?), Type::Bool)),
-            Operator::Exclusive => Ok((Expression::Exclusive(self.bools(len, 2, depth)?), Type::Bool)),
-            Operator::Not => Ok((Expression::Not(Box::new(self.typed(Type::Bool, depth)?)), Type::Bool)),
+            Operator::Other(Other::InList) => self.in_list(len, depth),
+            Operator::Other(Other::And) => Ok((Expression::And(self.bools(len, 2, depth)?), Type::Bool)),
+            Operator::Other(Other::Or) => Ok((Expression::Or(self.bools(len, 2, depth)?), Type::Bool)),
+            Operator::Other(Other::Exclusive) => Ok((Expression::Exclusive(self.bools(len, 2, depth)?), Type::Bool)),
+            Operator::Other(Other::Not) => Ok((Expression::Not(Box::new(self.typed(Type::Bool, depth)?)), Type::Bool)),
             Operator::Arithmetic(arithmetic) => self.arithmetic(arithmetic, len, depth),
-            Operator::Cond => self.cond(len, depth),
-            Operator::Let => self.bindings(len, depth),
-            Operator::Call => self.call(len, depth),
-            Operator::MapKeys => Ok((Expression::MapKeys(Box::new(self.typed(Type::Map, depth)?)), Type::List)),
-            Operator::MapValues => Ok((Expression::MapValues(Box::new(self.typed(Type::Map, depth)?)), Type::List)),
+            Operator::Other(Other::Cond) => self.cond(len, depth),
+            Operator::Other(Other::Let) => self.bindings(len, depth),
+            Operator::Other(Other::Call) => self.call(len, depth),
+            Operator::Other(Other::MapKeys) => {
+                Ok((Expression::MapKeys(Box::new(self.typed(Type::Map, depth)?)), Type::List))
+            }
+            Operator::Other(Other::MapValues) => {
+                Ok((Expression::MapValues(Box::new(self.typed(Type::Map, depth)?)), Type::List))
+            }
             _ => self.leaf(operator),
         }
     }
@@ -147,23 +151,23 @@ impl Compiler {
     /// What has no expression inside.
     fn leaf(&mut self, operator: Operator) -> Compiled {
         Ok(match operator {
-            Operator::DigestModulo => {
+            Operator::Other(Other::DigestModulo) => {
                 let modulo = self.reader.int()?;
                 let fits = if modulo == 0 { Err(Code::PARAMETER) } else { Ok(modulo) };
                 (Expression::DigestModulo(fits?), Type::Int)
             }
             Operator::Meta(meta) => (Expression::Meta(meta), meta.gives()),
-            Operator::Key => {
+            Operator::Other(Other::Key) => {
                 let kind = Type::of(self.reader.int()?)?;
                 (Expression::Key(kind), kind)
             }
-            Operator::Bin => {
+            Operator::Other(Other::Bin) => {
                 let kind = Type::of(self.reader.int()?)?;
                 (Expression::Bin(self.reader.raw()?, kind), kind)
             }
-            Operator::BinType => (Expression::BinType(self.reader.raw()?), Type::Int),
-            Operator::Var => self.variable()?,
-            Operator::Quote if self.reader.peek() == Kind::List => {
+            Operator::Other(Other::BinType) => (Expression::BinType(self.reader.raw()?), Type::Int),
+            Operator::Other(Other::Var) => self.variable()?,
+            Operator::Other(Other::Quote) if self.reader.peek() == Kind::List => {
                 (Expression::Literal(self.reader.value()?), Type::List)
             }
             _ => return Err(Code::PARAMETER),

@@ -1,167 +1,119 @@
 //! The operators, by their codes.
 
-/// Comparisons.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Compare {
-    Equal,
-    NotEqual,
-    Greater,
-    GreaterOrEqual,
-    Less,
-    LessOrEqual,
+/// An enum whose variants each have codes of their own on the wire.
+macro_rules! coded {
+    ($(#[$about:meta])* $name:ident { $($($code:literal)|+ => $variant:ident,)+ }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum $name {
+            $($variant,)+
+        }
+
+        impl $name {
+            fn coded(code: i64) -> Option<Self> {
+                Some(match code {
+                    $($($code)|+ => Self::$variant,)+
+                    _ => return None,
+                })
+            }
+        }
+    };
 }
 
-/// Operators on numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arithmetic {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Power,
-    Log,
-    Modulo,
-    Absolute,
-    Floor,
-    Ceil,
-    ToInt,
-    ToFloat,
-    And,
-    Or,
-    Xor,
-    Not,
-    ShiftLeft,
-    ShiftRight,
-    ShiftRightSigned,
-    Count,
-    ScanLeft,
-    ScanRight,
-    Min,
-    Max,
+coded! {
+    /// Comparisons.
+    Compare {
+        1 => Equal,
+        2 => NotEqual,
+        3 => Greater,
+        4 => GreaterOrEqual,
+        5 => Less,
+        6 => LessOrEqual,
+    }
 }
 
-/// What is known of a record beside its bins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Meta {
-    LastUpdate,
-    SinceUpdate,
-    VoidTime,
-    Ttl,
-    SetName,
-    KeyExists,
-    IsTombstone,
-    RecordSize,
+coded! {
+    /// Operators on numbers.
+    Arithmetic {
+        20 => Add,
+        21 => Subtract,
+        22 => Multiply,
+        23 => Divide,
+        24 => Power,
+        25 => Log,
+        26 => Modulo,
+        27 => Absolute,
+        28 => Floor,
+        29 => Ceil,
+        30 => ToInt,
+        31 => ToFloat,
+        32 => And,
+        33 => Or,
+        34 => Xor,
+        35 => Not,
+        36 => ShiftLeft,
+        37 => ShiftRight,
+        38 => ShiftRightSigned,
+        39 => Count,
+        40 => ScanLeft,
+        41 => ScanRight,
+        50 => Min,
+        51 => Max,
+    }
+}
+
+coded! {
+    /// What is known of a record beside its bins. Before 7.0 its size was two, on the device and in memory.
+    Meta {
+        66 => LastUpdate,
+        67 => SinceUpdate,
+        68 => VoidTime,
+        69 => Ttl,
+        70 => SetName,
+        71 => KeyExists,
+        72 => IsTombstone,
+        65 | 73 | 74 => RecordSize,
+    }
+}
+
+coded! {
+    /// What is neither of those.
+    Other {
+        0 => Unknown,
+        9 => InList,
+        16 => And,
+        17 => Or,
+        18 => Not,
+        19 => Exclusive,
+        64 => DigestModulo,
+        80 => Key,
+        81 => Bin,
+        82 => BinType,
+        101 => MapKeys,
+        102 => MapValues,
+        123 => Cond,
+        124 => Var,
+        125 => Let,
+        126 => Quote,
+        127 => Call,
+    }
 }
 
 /// What the first number of a list says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Operator {
-    Unknown,
     Compare(Compare),
-    InList,
-    And,
-    Or,
-    Not,
-    Exclusive,
     Arithmetic(Arithmetic),
-    DigestModulo,
     Meta(Meta),
-    Key,
-    Bin,
-    BinType,
-    MapKeys,
-    MapValues,
-    Cond,
-    Var,
-    Let,
-    Quote,
-    Call,
+    Other(Other),
 }
 
 impl Operator {
     /// `None` for what the stand-in leaves out.
     pub(super) fn of(code: i64) -> Option<Self> {
-        Some(match code {
-            0 => Self::Unknown,
-            9 => Self::InList,
-            16 => Self::And,
-            17 => Self::Or,
-            18 => Self::Not,
-            19 => Self::Exclusive,
-            64 => Self::DigestModulo,
-            80 => Self::Key,
-            81 => Self::Bin,
-            82 => Self::BinType,
-            101 => Self::MapKeys,
-            102 => Self::MapValues,
-            123 => Self::Cond,
-            124 => Self::Var,
-            125 => Self::Let,
-            126 => Self::Quote,
-            127 => Self::Call,
-            _ => return compare(code).or_else(|| arithmetic(code)).or_else(|| meta(code)),
-        })
+        let known = Compare::coded(code).map(Self::Compare);
+        let known = known.or_else(|| Arithmetic::coded(code).map(Self::Arithmetic));
+        let known = known.or_else(|| Meta::coded(code).map(Self::Meta));
+        known.or_else(|| Other::coded(code).map(Self::Other))
     }
-}
-
-fn compare(code: i64) -> Option<Operator> {
-    Some(Operator::Compare(match code {
-        1 => Compare::Equal,
-        2 => Compare::NotEqual,
-        3 => Compare::Greater,
-        4 => Compare::GreaterOrEqual,
-        5 => Compare::Less,
-        6 => Compare::LessOrEqual,
-        _ => return None,
-    }))
-}
-
-fn arithmetic(code: i64) -> Option<Operator> {
-    use Arithmetic::*;
-    /// In the order of their codes, from 20.
-    const FROM_20: [Arithmetic; 22] = [
-        Add,
-        Subtract,
-        Multiply,
-        Divide,
-        Power,
-        Log,
-        Modulo,
-        Absolute,
-        Floor,
-        Ceil,
-        ToInt,
-        ToFloat,
-        And,
-        Or,
-        Xor,
-        Not,
-        ShiftLeft,
-        ShiftRight,
-        ShiftRightSigned,
-        Count,
-        ScanLeft,
-        ScanRight,
-    ];
-    let operator = match code {
-        50 => Min,
-        51 => Max,
-        _ => *FROM_20.get(usize::try_from(code - 20).ok()?)?,
-    };
-    Some(Operator::Arithmetic(operator))
-}
-
-fn meta(code: i64) -> Option<Operator> {
-    Some(Operator::Meta(match code {
-        66 => Meta::LastUpdate,
-        67 => Meta::SinceUpdate,
-        68 => Meta::VoidTime,
-        69 => Meta::Ttl,
-        70 => Meta::SetName,
-        71 => Meta::KeyExists,
-        72 => Meta::IsTombstone,
-        // The two before 7.0 ask for the size on the device and in memory.
-        65 | 73 | 74 => Meta::RecordSize,
-        _ => return None,
-    }))
 }
