@@ -23,7 +23,7 @@ pub(super) fn publish(
     condition: Condition<'_>,
 ) -> Result<Meta, Error> {
     file.set_modified(SystemTime::now())?;
-    file.sync_all()?;
+    flush(file)?;
     let _lock = layout.lock(path)?;
     let current = match fs::metadata(path) {
         Ok(found) => Some(found),
@@ -56,7 +56,7 @@ fn grow_time(file: &File, old: SystemTime) -> io::Result<()> {
         return Ok(());
     }
     file.set_modified(old + Duration::from_nanos(1))?;
-    file.sync_all()
+    flush(file)
 }
 
 fn rename(layout: &Layout, temporary: &Path, path: &Path, absent: bool) -> Result<(), Error> {
@@ -84,12 +84,19 @@ pub(super) fn make_directories(directory: &Path) -> io::Result<()> {
 /// Flushes `directory` and those above it up to `root`: another writer may have made them and not have flushed them yet.
 fn sync_up(directory: &Path, root: &Path) -> io::Result<()> {
     for directory in directory.ancestors() {
-        File::open(directory)?.sync_all()?;
+        flush(&File::open(directory)?)?;
         if directory == root {
             break;
         }
     }
     Ok(())
+}
+
+/// Makes what was changed outlive a loss of power.
+fn flush(file: &File) -> io::Result<()> {
+    #[cfg(test)]
+    tests::flushed(file);
+    file.sync_all()
 }
 
 /// Removes the object at `path`; there being none is as well.
@@ -100,7 +107,7 @@ pub(super) fn delete(layout: &Layout, path: &Path) -> Result<(), Error> {
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
         Err(error) => return Err(error.into()),
     }
-    File::open(parent(path))?.sync_all()?;
+    flush(&File::open(parent(path))?)?;
     prune(parent(path), &layout.objects);
     Ok(())
 }
@@ -111,5 +118,84 @@ fn prune(directory: &Path, root: &Path) {
         if fs::remove_dir(directory).is_err() {
             break;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, io::Write, os::unix::fs::MetadataExt, path::PathBuf};
+
+    use super::*;
+
+    thread_local! {
+        /// What was flushed: inode and length.
+        static FLUSHED: RefCell<Vec<(u64, u64)>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// A loss of power cannot be had in a test, but what was flushed when can be seen.
+    pub(super) fn flushed(file: &File) {
+        let meta = file.metadata().expect("an open file");
+        FLUSHED.with_borrow_mut(|flushed| flushed.push((meta.ino(), meta.len())));
+    }
+
+    fn inode(path: &Path) -> u64 {
+        fs::metadata(path).expect("it is there").ino()
+    }
+
+    fn inodes() -> Vec<u64> {
+        FLUSHED.take().into_iter().map(|(inode, _)| inode).collect()
+    }
+
+    fn layout() -> (tempfile::TempDir, Layout, PathBuf) {
+        let root = tempfile::TempDir::new().expect("a temporary directory");
+        let at = |name: &str| root.path().join(name);
+        let second = Duration::from_secs(1);
+        let layout = Layout {
+            objects: at("objects"),
+            temporary: at(".tmp"),
+            locks: at(".locks"),
+            operation_timeout: second,
+            stall_timeout: second,
+        };
+        layout.prepare().expect("a directory");
+        let path = layout.objects.join("a+/b+/c");
+        (root, layout, path)
+    }
+
+    fn put(layout: &Layout, path: &Path) -> Meta {
+        let (temporary, mut file) = super::super::upload::temporary(layout).expect("a file");
+        file.write_all(b"whole").expect("written");
+        publish(layout, &temporary, &file, path, Condition::Always).expect("published")
+    }
+
+    #[test]
+    fn an_object_is_flushed_before_its_name_and_every_directory_after() {
+        let (_root, layout, path) = layout();
+        put(&layout, &path);
+        let directories = path.ancestors().skip(1).take(3).map(inode);
+        let expected: Vec<u64> = std::iter::once(inode(&path)).chain(directories).collect();
+        assert_eq!(FLUSHED.with_borrow(|flushed| flushed[0].1), 5, "all bytes are there when it is flushed");
+        assert_eq!(inodes(), expected);
+    }
+
+    #[test]
+    fn a_time_that_was_moved_is_flushed_again() {
+        let (_root, layout, path) = layout();
+        put(&layout, &path);
+        let ahead = SystemTime::now() + Duration::from_secs(60);
+        File::options().write(true).open(&path).expect("open").set_modified(ahead).expect("set");
+        FLUSHED.take();
+        put(&layout, &path);
+        assert_eq!(inodes()[..2], [inode(&path); 2]);
+    }
+
+    #[test]
+    fn a_removal_is_flushed() {
+        let (_root, layout, path) = layout();
+        put(&layout, &path);
+        let directory = inode(parent(&path));
+        FLUSHED.take();
+        delete(&layout, &path).expect("deleted");
+        assert_eq!(inodes(), [directory]);
     }
 }

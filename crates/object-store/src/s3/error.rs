@@ -83,6 +83,8 @@ mod tests {
         for status in [429, 500, 503] {
             assert!(answered(status, None).is_transient(), "{status}");
         }
+        assert!(matches!(Error::NotFound.of_put(Condition::Matches("e")), Error::Precondition));
+        assert!(matches!(Error::NotFound.of_put(Condition::Always), Error::NotFound));
         assert!(!answered(400, None).is_transient() && !answered(403, None).is_transient());
     }
 }

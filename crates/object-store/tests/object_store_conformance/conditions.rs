@@ -73,6 +73,39 @@ async fn no_increment_is_lost() {
     }
 }
 
+/// Whichever comes first, nothing is there at the end: a put of the next version needs the one that is deleted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_delete_and_a_put_of_the_next_version_leave_nothing() {
+    for store in all().await {
+        for round in 0..100 {
+            let first = store.store.put("k", bytes(1), Always).await.expect("put");
+            let next = store.store.put("k", bytes(2), Matches(&first.etag));
+            let (next, deleted) = tokio::join!(next, store.store.delete("k"));
+            deleted.expect("delete");
+            if next.is_err() {
+                refused(next);
+            }
+            assert!(matches!(store.store.head("k").await, Err(Error::NotFound)), "{round}");
+        }
+    }
+}
+
+/// As another process does that stands still half-way.
+#[tokio::test]
+async fn a_writer_that_keeps_the_lock_costs_others_their_deadline() {
+    let mut store = crate::stores::directory().await;
+    store.store.put("k", bytes(1), Always).await.expect("put");
+    store.settings.operation_timeout_ms = 200;
+    let hurried = crate::stores::open(&store.settings).await;
+    let locks = store.directory.as_ref().expect("a directory").path().join(".locks");
+    let open = |entry: std::io::Result<std::fs::DirEntry>| std::fs::File::open(entry.unwrap().path()).unwrap();
+    let held: Vec<_> = std::fs::read_dir(locks).unwrap().map(open).collect();
+    held.iter().for_each(|file| file.lock().unwrap());
+    let kept = hurried.put("k", bytes(2), Always).await;
+    assert!(matches!(kept, Err(Error::Timeout { .. })), "{kept:?}");
+    assert_eq!(store.read("k").await, bytes(1));
+}
+
 #[tokio::test]
 async fn uploads_in_parts_keep_conditions() {
     for store in all().await {

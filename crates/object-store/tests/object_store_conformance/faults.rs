@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use layer_object_store::{Condition::Always, Error, ObjectStoreSettings};
+use layer_object_store::{ByteRange, Condition::Always, Error, ObjectStoreSettings};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -72,16 +72,32 @@ async fn a_refused_connection_says_so_at_once() {
 }
 
 #[tokio::test]
-async fn a_silent_server_costs_the_operations_deadline() {
+async fn a_silent_server_costs_the_attempts_or_the_operations_deadline() {
     let address = server(|mut stream| async move {
         let mut sink = vec![0; 65536];
         while stream.read(&mut sink).await.is_ok_and(|read| read > 0) {}
     })
     .await;
+    for (attempt_timeout_ms, operation_timeout_ms) in [(60_000, 300), (150, 60_000)] {
+        let limits = ObjectStoreSettings { attempt_timeout_ms, operation_timeout_ms, ..impatient(address) };
+        let store = open(&limits).await;
+        let started = Instant::now();
+        assert!(matches!(store.put("k", bytes(1), Always).await, Err(Error::Timeout { .. })));
+        let took = started.elapsed();
+        assert!((Duration::from_millis(250)..Duration::from_secs(10)).contains(&took), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn another_range_than_was_asked_for_is_no_answer() {
+    const WHOLE: &[u8] = b"HTTP/1.1 200 OK\r\nETag: \"e\"\r\nContent-Length: 6\r\n\r\nabcdef";
+    let address =
+        server(|mut stream| async move { while head(&mut stream).await && stream.write_all(WHOLE).await.is_ok() {} })
+            .await;
     let store = open(&impatient(address)).await;
-    let started = Instant::now();
-    assert!(matches!(store.put("k", bytes(1), Always).await, Err(Error::Timeout { .. })));
-    assert!((Duration::from_millis(250)..Duration::from_secs(2)).contains(&started.elapsed()));
+    let asked = ByteRange { start: 2, end: Some(4) };
+    assert!(matches!(store.get("k", Some(asked)).await, Err(Error::Unavailable(_))));
+    assert_eq!(store.get("k", None).await.expect("whole").body.collect(6).await.expect("whole"), "abcdef");
 }
 
 #[tokio::test]
@@ -136,6 +152,17 @@ async fn repetitions_are_bounded_by_their_budget() {
     // A hundred, and ten a second; without a budget it were two for each call.
     let allowed = 100 + 10 * (usize::try_from(started.elapsed().as_secs()).unwrap() + 2);
     assert!(repeated > 10 && repeated <= allowed, "{repeated} repetitions, {allowed} allowed");
+    // What was used up comes back with time, without a single success.
+    let comes_back = async {
+        loop {
+            let before = asked.load(Relaxed);
+            store.head("k").await.expect_err("it says no");
+            if asked.load(Relaxed) > before + 1 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), comes_back).await.expect("repetitions ended for good");
 }
 
 #[tokio::test]

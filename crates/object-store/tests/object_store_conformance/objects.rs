@@ -1,5 +1,10 @@
 //! Objects written whole: what goes in comes out.
 
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime},
+};
+
 use bytes::Bytes;
 use futures_util::StreamExt;
 use layer_object_store::{ByteRange, Condition::Always, Error};
@@ -32,6 +37,32 @@ async fn the_last_write_is_what_is_read() {
     }
 }
 
+/// S3 names versions by their bytes: there every body must be another one.
+#[tokio::test]
+async fn every_version_has_a_name_of_its_own() {
+    for store in all().await {
+        let mut etags = BTreeSet::new();
+        for version in 0..50_u64 {
+            let body = Bytes::copy_from_slice(&version.to_be_bytes());
+            etags.insert(store.store.put("k", body, Always).await.expect("put").etag);
+        }
+        assert_eq!(etags.len(), 50);
+    }
+}
+
+#[tokio::test]
+async fn a_later_version_is_later_though_the_clock_was_set_back() {
+    let store = crate::stores::directory().await;
+    store.store.put("k", bytes(1), Always).await.expect("put");
+    let ahead = SystemTime::now() + Duration::from_secs(3600);
+    let path = store.directory.as_ref().expect("a directory").path().join("objects/k");
+    std::fs::File::options().write(true).open(path).unwrap().set_modified(ahead).unwrap();
+    let before = store.store.head("k").await.expect("head");
+    let after = store.store.put("k", bytes(1), Always).await.expect("put");
+    assert!(after.modified >= before.modified, "{after:?} {before:?}");
+    assert_ne!(after.etag, before.etag);
+}
+
 #[tokio::test]
 async fn what_is_absent_is_not_found() {
     for store in all().await {
@@ -52,6 +83,33 @@ async fn what_is_deleted_is_gone_and_can_be_written_again() {
         assert!(matches!(store.store.head("a/b/c").await, Err(Error::NotFound)));
         store.store.put("a/b/c", bytes(6), Always).await.expect("put");
         assert_eq!(store.read("a/b/c").await, bytes(6));
+    }
+}
+
+#[tokio::test]
+async fn a_directory_that_is_emptied_is_gone_and_not_those_beside() {
+    let store = crate::stores::directory().await;
+    let objects = store.directory.as_ref().expect("a directory").path().join("objects");
+    let left = || std::fs::read_dir(&objects).unwrap().count();
+    store.store.put("a/b/c", bytes(5), Always).await.expect("put");
+    store.store.put("d/e", bytes(5), Always).await.expect("put");
+    assert_eq!(left(), 2);
+    store.store.delete("a/b/c").await.expect("delete");
+    assert_eq!(left(), 1);
+    assert_eq!(store.read("d/e").await, bytes(5));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_put_meets_no_directory_that_vanishes() {
+    let store = crate::stores::directory().await;
+    for round in 0..200 {
+        store.store.put("a/b/old", bytes(1), Always).await.expect("put");
+        let put = store.store.put("a/b/new", bytes(2), Always);
+        let (put, deleted) = tokio::join!(put, store.store.delete("a/b/old"));
+        put.expect("put");
+        deleted.expect("delete");
+        assert_eq!(store.read("a/b/new").await, bytes(2), "{round}");
+        store.store.delete("a/b/new").await.expect("delete");
     }
 }
 
