@@ -75,6 +75,27 @@ def test_a_hit_is_the_same_answer_and_asks_nobody(mesh: Start, origin: FakeOrigi
     assert rows.queries[asked:] == [[2]], "exactly the missing id is asked for"
 
 
+@pytest.mark.parametrize(
+    ("names", "shown_of_1"), [(["t", "nope"], b'{"t":"x"}'), (["nope"], b"{}"), (["n", "nope"], b'{"n":null}')]
+)
+def test_a_name_that_nobody_knows_is_left_out_of_hit_and_miss_alike(
+    mesh: Start, origin: FakeOrigin, names: list[str], shown_of_1: bytes
+) -> None:
+    """A hit asks nobody, so it cannot know that the schema has no such name: a miss must not know it either."""
+    origin.script = Rows({1: {"t": "x", "n": None}, 2: {}})
+    router = mesh()
+    for id_ in (1, 2, 3):
+        warm(router, id_)
+    asked = {"ids": [1, 2, 3], "include_attributes": names}
+    hit, miss = batch(router, asked), batch(router, asked | {"consistency": "strong"})
+    assert (hit.get(CACHE), miss.get(CACHE)) == ("hit", "miss")
+    of_1 = b'{"id":1,"attributes":' + shown_of_1 + b"}"
+    assert hit.body == miss.body == b'{"documents":[' + of_1 + b',{"id":2,"attributes":{}}],"missing":[3]}'
+    query = "?include_attributes=" + ",".join(names)
+    hit, miss = fetch(router, 1, query), fetch(router, 1, f"{query}&consistency=strong")
+    assert (hit.get(CACHE), miss.get(CACHE), hit.body, miss.body) == ("hit", "miss", of_1, of_1)
+
+
 def test_integer_1_is_not_string_1(mesh: Start, origin: FakeOrigin) -> None:
     rows = origin.script = Rows({1: {}})
     router = mesh()

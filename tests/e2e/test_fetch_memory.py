@@ -1,4 +1,4 @@
-"""What fetches of large documents hold is bounded by fetch.held_bytes, whoever reads how slowly, measured on the process."""
+"""What fetches of large documents hold is bounded by fetch.held_bytes, however slowly it is read, as the process shows."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HELD = 10 * MIB
 FILLING = 4 * MIB
 """cache.fill_queue_bytes. Beside the queue its four senders have a value in hand each, compressed and as a message."""
 BESIDE = 40 * MIB
-"""What the bound does not count: connections' buffers, what is sent to the cache, and memory that the allocator keeps."""
+"""What the bound does not count: connections' buffers, what is sent to the cache, and what the allocator keeps."""
 
 SETTINGS = {"fetch.held_bytes": HELD, "cache.fill_queue_bytes": FILLING}
 

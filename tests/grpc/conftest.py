@@ -57,6 +57,18 @@ class Api:
     def call(self, method: str, request: Any, **options: Any) -> Any:
         return self.with_metadata(method, request, **options)[0]
 
+    def stream(self, method: str, request: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The messages of an answer that streams, and the metadata before them."""
+        metadata = [("authorization", f"Bearer {self.key}")]
+        answer = getattr(self._stub, method)(request, timeout=DEADLINE_S, metadata=metadata)
+        return list(answer), dict(answer.initial_metadata())
+
+    def stream_failure(self, method: str, request: Any) -> Failure:
+        """The error of a call that must fail and would stream."""
+        with pytest.raises(grpc.RpcError) as raised:
+            self.stream(method, request)
+        return described(raised.value)
+
     def failure(self, method: str, request: Any, **options: Any) -> Failure:
         """The error of a call that must fail."""
         with pytest.raises(grpc.RpcError) as raised:
