@@ -23,7 +23,7 @@ pub enum Verb {
     /// Serve the stand-in for Turbopuffer alone
     Origin(Origin),
     /// Say how a running mesh is
-    Status(Mesh),
+    Status(Status),
     /// Query a namespace
     Query(Query),
     /// List namespaces
@@ -230,10 +230,35 @@ pub enum CacheVerb {
     },
 }
 
-/// A replica of doc-cache.
+/// `layer status`
+#[derive(Debug, Clone, Args)]
+pub struct Status {
+    /// The router.
+    #[command(flatten)]
+    pub mesh: Mesh,
+    /// The cache.
+    #[command(flatten)]
+    pub cache: CacheAddress,
+}
+
+/// Where doc-cache is asked for itself.
 #[derive(Debug, Clone, Args)]
 pub struct CachePlace {
-    /// Base URL of a replica of doc-cache
+    /// Where it is.
+    #[command(flatten)]
+    pub address: CacheAddress,
+    /// Name of the store, as `cache.tenant` of the router
+    #[arg(long, default_value = "default")]
+    pub tenant: String,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// Where doc-cache is.
+#[derive(Debug, Clone, Args)]
+pub struct CacheAddress {
+    /// Base URL of doc-cache
     #[arg(long, value_name = "URL", env = "LAYER_DOC_CACHE_URL", default_value = "http://127.0.0.1:8081")]
     pub cache_url: String,
     /// PEM file of the authorities that a replica's certificate is checked against
@@ -242,10 +267,4 @@ pub struct CachePlace {
     /// PEM files of the certificate chain and the key to show, where the cache asks for one
     #[arg(long, num_args = 2, value_names = ["CERTIFICATE", "KEY"], value_hint = ValueHint::FilePath)]
     pub certificate: Option<Vec<PathBuf>>,
-    /// Name of the store, as `cache.tenant` of the router
-    #[arg(long, default_value = "default")]
-    pub tenant: String,
-    /// How to print
-    #[arg(long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
 }

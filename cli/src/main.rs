@@ -8,6 +8,7 @@ mod arguments;
 mod client;
 mod failure;
 mod output;
+mod replicas;
 mod up;
 mod verbs;
 

@@ -8,7 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from harness.doc_cache import Cache, start_doc_cache, write_id
+from harness.origin import FakeOrigin
 from harness.ports import free_port
+from harness.programs import KEY as KEY_OF_THE_STORE
 from harness.programs import Program, layer
 
 KEY = b"u" + (7).to_bytes(8, "big")
@@ -51,6 +53,25 @@ def test_stats_tell_how_a_replica_is(doc_cache: Program) -> None:
     table = layer("cache", "stats", "--cache-url", doc_cache.url)
     assert table.returncode == 0
     assert "backend" in table.stdout
+
+
+def test_status_tells_of_the_cache_beside_the_router(doc_cache: Program, router: Program, origin: FakeOrigin) -> None:
+    origin.script = lambda exchange: exchange.reply_json({"namespaces": []})
+    with Cache(doc_cache, "status") as client:
+        client.store(KEY, b'{"id":7}')
+        entries = client.stats().entries
+    assert entries > 0
+    at = ("status", "--url", router.url, "--api-key", KEY_OF_THE_STORE, "--cache-url")
+    page = json.loads(layer(*at, doc_cache.url, "--output", "json").stdout)["doc_cache"]
+    well = {"state": "serves", "replicas": 1, "answering": 1, "backend": "embedded"}
+    assert page == well | {"url": doc_cache.url, "entries": entries}
+    table = layer(*at, doc_cache.url)
+    row = next(line for line in table.stdout.splitlines() if line.startswith("doc-cache"))
+    assert "serves" in row
+    assert f"replicas 1 of 1 backend embedded entries {entries}" in row
+    away = layer(*at, f"http://127.0.0.1:{free_port()}")
+    assert away.returncode == 0, "the mesh is well without it"
+    assert "away" in away.stdout
 
 
 def test_a_cache_that_is_not_there_is_one_line_that_says_what_to_do() -> None:

@@ -1,33 +1,26 @@
 //! `layer cache`: what an operator asks of doc-cache itself.
 
-use std::{path::Path, time::Duration};
-
 use bytes::Bytes;
 use layer_cache::Key;
 use layer_proto::cache::v1::{
     InspectRequest, InspectResponse, Kind, PurgeNamespaceRequest, Scope, StatsRequest, StatsResponse,
-    doc_cache_service_client::DocCacheServiceClient,
 };
 use serde_json::{Value, json};
-use tonic::{
-    Status,
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
-};
+use tonic::Status;
 
 use crate::{
     arguments::{Cache, CachePlace, CacheVerb, Format},
     failure::Failure,
     output::{say, short, table},
+    replicas::connect,
 };
-
-/// How long a replica may take.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs `layer cache …`.
 pub async fn cache(arguments: &Cache) -> Result<(), Failure> {
     match &arguments.verb {
         CacheVerb::Stats(place) => {
-            let stats = connect(place).await?.stats(StatsRequest {}).await.map_err(|status| said(place, &status))?;
+            let stats =
+                connect(&place.address).await?.stats(StatsRequest {}).await.map_err(|status| said(place, &status))?;
             print(place, stats_page(stats.get_ref()));
         }
         CacheVerb::Inspect { place, namespace, id } => {
@@ -35,12 +28,12 @@ pub async fn cache(arguments: &Cache) -> Result<(), Failure> {
                 scope: Some(scope(place, namespace)),
                 id: Bytes::copy_from_slice(Key::text(id).as_bytes()),
             };
-            let found = connect(place).await?.inspect(asked).await.map_err(|status| said(place, &status))?;
+            let found = connect(&place.address).await?.inspect(asked).await.map_err(|status| said(place, &status))?;
             print(place, inspect_page(found.get_ref()));
         }
         CacheVerb::Purge { place, namespace } => {
             let asked = PurgeNamespaceRequest { tenant: place.tenant.clone(), namespace: namespace.clone() };
-            connect(place).await?.purge_namespace(asked).await.map_err(|status| said(place, &status))?;
+            connect(&place.address).await?.purge_namespace(asked).await.map_err(|status| said(place, &status))?;
             print(place, json!({"purged": namespace}));
         }
     }
@@ -51,42 +44,8 @@ fn scope(place: &CachePlace, namespace: &str) -> Scope {
     Scope { tenant: place.tenant.clone(), namespace: namespace.to_owned(), kind: Kind::Document.into() }
 }
 
-async fn connect(place: &CachePlace) -> Result<DocCacheServiceClient<Channel>, Failure> {
-    let endpoint = Endpoint::from_shared(place.cache_url.clone())
-        .map_err(|error| Failure::usage(format!("--cache-url: {error}")))?
-        .connect_timeout(ANSWER_TIMEOUT)
-        .timeout(ANSWER_TIMEOUT);
-    let endpoint = match place.cache_url.starts_with("https://") {
-        true => endpoint.tls_config(tls(place)?).map_err(|error| Failure::usage(format!("--ca-file: {error}")))?,
-        false => endpoint,
-    };
-    let channel = endpoint.connect().await.map_err(|_| {
-        Failure::new(format!(
-            "no document cache at {}; `layer up` starts one, --cache-url names another",
-            place.cache_url
-        ))
-    })?;
-    Ok(DocCacheServiceClient::new(channel))
-}
-
-fn tls(place: &CachePlace) -> Result<ClientTlsConfig, Failure> {
-    let mut tls = ClientTlsConfig::new();
-    tls = match &place.ca_file {
-        Some(file) => tls.ca_certificate(Certificate::from_pem(pem("--ca-file", file)?)),
-        None => tls.with_native_roots(),
-    };
-    if let Some([certificate, key]) = place.certificate.as_deref() {
-        tls = tls.identity(Identity::from_pem(pem("--certificate", certificate)?, pem("--certificate", key)?));
-    }
-    Ok(tls)
-}
-
-fn pem(option: &str, file: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(file).map_err(|error| Failure::usage(format!("{option}: {}: {error}", file.display())))
-}
-
 fn said(place: &CachePlace, status: &Status) -> Failure {
-    Failure::new(format!("{}: {:?}: {}", place.cache_url, status.code(), status.message()))
+    Failure::new(format!("{}: {:?}: {}", place.address.cache_url, status.code(), status.message()))
 }
 
 fn stats_page(stats: &StatsResponse) -> Value {
