@@ -1,4 +1,4 @@
-"""What fetches of large documents hold is bounded by fetch.held_bytes, however slowly it is read, as the process shows."""
+"""What fetches of large documents hold is bounded by fetch.held_bytes, however slowly it is read, on the process."""
 
 from __future__ import annotations
 
