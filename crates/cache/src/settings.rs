@@ -63,8 +63,8 @@ pub struct CacheSettings {
     pub breaker_max_ms: u64,
     /// Time to connect to a replica, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// Every how often the names are resolved again, in milliseconds, 2500 at the most: doc-cache settles
-    /// (`proof.settle_ms`) for no longer than this, a name's time to live and 2.5 s take together.
+    /// Every how often the names are resolved again, in milliseconds, 2500 at the most: this, a name's time to live and 2.5 s
+    /// must together be less than the time for which doc-cache settles (`proof.settle_ms`).
     pub resolve_interval_ms: u64,
     /// TLS towards doc-cache.
     pub tls: CacheTlsSettings,
