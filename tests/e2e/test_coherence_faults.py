@@ -226,8 +226,8 @@ def test_strict_writes_are_refused_before_they_are_sent(mesh: Start, origin: Fak
 Queued = tuple[Connection, threading.Event, Connection]
 
 
-def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tuple[str, str]]) -> Queued:
-    """A write that is held and waits for the only connection to the origin; what gives that free; and who has it."""
+def occupied(router: Program, origin: FakeOrigin) -> tuple[threading.Event, Connection]:
+    """The only connection to the origin is in use; what gives it free, and who has it."""
     go = threading.Event()
 
     def script(exchange: Exchange) -> None:
@@ -239,6 +239,12 @@ def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tupl
     first = Connection(router.url)
     first.send_request("POST", f"{PATH}/query", b'{"top_k":1}', JSON)
     origin.last()
+    return go, first
+
+
+def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tuple[str, str]]) -> Queued:
+    """A write that is held and waits for the only connection to the origin; what gives that free; and who has it."""
+    go, first = occupied(router, origin)
     caller = Connection(router.url)
     caller.send_request("POST", PATH, BODY_1, [*JSON, *headers])
     until(lambda: states(cache, 1) == ["held"], "the write is held")
@@ -295,17 +301,7 @@ def test_a_write_whose_time_is_over_is_not_sent(mesh: Start, origin: FakeOrigin,
 
 def test_without_a_cache_too_a_write_whose_time_is_over_is_not_sent(origin: FakeOrigin, start: Start) -> None:
     router = start(QUEUE)
-    go = threading.Event()
-
-    def script(exchange: Exchange) -> None:
-        exchange.read_body()
-        assert go.wait(20)
-        exchange.reply_json({})
-
-    origin.script = script
-    first = Connection(router.url)
-    first.send_request("POST", f"{PATH}/query", b'{"top_k":1}', JSON)
-    origin.last()
+    go, first = occupied(router, origin)
     caller = Connection(router.url)
     caller.send_request("POST", PATH, BODY_1, [*JSON, ("x-request-timeout-ms", "1000")])
     until(lambda: value(router.metrics(), "layer_tpuf_inflight") == 2, "the write waits for its turn")

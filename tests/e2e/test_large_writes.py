@@ -134,6 +134,15 @@ def test_a_large_answer_streams_in_flat_memory_however_slowly_it_is_read(router:
     assert router.process.memory_peak_bytes() < MEMORY_BYTES
 
 
+def begin(connection: Connection, origin: FakeOrigin) -> None:
+    """Sends more of a write than the router reads ahead, and leaves its end open."""
+    connection.send_head("POST", WRITE, [("transfer-encoding", "chunked")])
+    connection.send(chunk(b'{"upsert_rows":['))
+    for number in range(2 * READ_AHEAD_BYTES // len(ROW)):
+        connection.send(chunk(ROW % number + b","))
+    until(lambda: origin.requests, "the write has begun at the origin")
+
+
 LATE = {
     "a reserved attribute": b'{"id":1,"_hevlayer_upserted_at":1}]}',
     "another reserved attribute": b'{"id":1,"_hevlayer_mine":1}]}',
@@ -152,11 +161,7 @@ def test_a_violation_found_late_breaks_the_origins_request_off(router: Program, 
 
     origin.script = script
     with Connection(router.url) as connection:
-        connection.send_head("POST", WRITE, [("transfer-encoding", "chunked")])
-        connection.send(chunk(b'{"upsert_rows":['))
-        for number in range(2 * READ_AHEAD_BYTES // len(ROW)):
-            connection.send(chunk(ROW % number + b","))
-        until(lambda: origin.requests, "the write has begun at the origin")
+        begin(connection, origin)
         with contextlib.suppress(OSError):
             connection.send(chunk(LATE[name]) + LAST_CHUNK)
         assert refusal(connection.answer("POST"))[:2] == (422, "validation_error")
@@ -167,11 +172,7 @@ def test_a_violation_found_late_breaks_the_origins_request_off(router: Program, 
 
 def test_a_caller_that_goes_away_breaks_the_origins_request_off(router: Program, origin: FakeOrigin) -> None:
     with Connection(router.url) as connection:
-        connection.send_head("POST", WRITE, [("transfer-encoding", "chunked")])
-        connection.send(chunk(b'{"upsert_rows":['))
-        for number in range(2 * READ_AHEAD_BYTES // len(ROW)):
-            connection.send(chunk(ROW % number + b","))
-        until(lambda: origin.requests, "the write has begun at the origin")
+        begin(connection, origin)
     until(lambda: origin.last().sha256, "the origin's request ends")
     assert not origin.last().complete
 

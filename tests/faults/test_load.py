@@ -8,6 +8,7 @@ import os
 import signal
 import statistics
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
