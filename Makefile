@@ -75,7 +75,9 @@ bench: ## Measure the router against nginx, and the cache against Redis and bare
 	router=$$(scripts/dist) && "$(CARGO_TARGET_DIR)/dist/layer-bench" run --router-bin "$$router" \
 		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(BENCH_ARGS) && \
 	"$(CARGO_TARGET_DIR)/dist/layer-bench" fetch --router-bin "$$router" --cache-bin "$(CARGO_TARGET_DIR)/dist/doc-cache" \
-		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(FETCH_BENCH_ARGS)
+		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(FETCH_BENCH_ARGS) && \
+	"$(CARGO_TARGET_DIR)/dist/layer-bench" warm --router-bin "$$router" --cache-bin "$(CARGO_TARGET_DIR)/dist/doc-cache" \
+		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md
 	"$(CARGO_TARGET_DIR)/dist/layer-bench" cache-memory --cache-bin "$(CARGO_TARGET_DIR)/dist/doc-cache"
 
 .PHONY: soak

@@ -20,3 +20,4 @@ pub mod servers;
 pub mod table;
 pub mod train;
 pub mod usage;
+pub mod warm;

@@ -112,7 +112,7 @@ impl Connection {
             return Ok(None);
         };
         let (watch, kept) = (&mut exchange.watch, &mut exchange.kept);
-        let keeps = exchange.route == Route::Documents;
+        let keeps = exchange.route.is_read();
         let used = exchange.body.decode(self.input.unread(), &mut |data| {
             if let Some(watch) = watch {
                 watch.see(data);
@@ -128,7 +128,7 @@ impl Connection {
         if let Some(watch) = &exchange.watch {
             watch.settle(&mut site.tally);
         }
-        let answer = if keeps { site.documents(&exchange.kept) } else { site.answer(exchange.route) };
+        let answer = if keeps { site.queried(exchange.route, &exchange.kept) } else { site.answer(exchange.route) };
         self.exchange = None;
         Ok(Some(answer))
     }

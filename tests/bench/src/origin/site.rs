@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::bodies::{self, Size};
 use crate::case::COUNTED;
 use crate::fetch::documents;
+use crate::warm::origin as warm;
 
 use super::tally::{TALLY_TARGET, Tally};
 
@@ -44,19 +45,21 @@ impl Site {
             Route::Query(Size::Large) => self.query_large.clone(),
             Route::Write => self.written.clone(),
             Route::Namespaces => self.namespaces.clone(),
-            Route::Documents => self.malformed(),
+            Route::Documents | Route::Warm(_) => self.malformed(),
+            Route::WarmCount(count) => answer("200 OK", &warm::metadata(count)),
             Route::Tally => answer("200 OK", &serde_json::to_string(&self.tally).unwrap_or_default()),
             Route::Unknown => self.unknown.clone(),
         }
     }
 
-    /// The answer to a query for documents by their ids.
-    pub(super) fn documents(&mut self, query: &[u8]) -> Answer {
+    /// The answer to a query that says which documents it is for.
+    pub(super) fn queried(&mut self, route: Route, query: &[u8]) -> Answer {
         self.tally.lookups += 1;
-        match documents::asked(query) {
-            Some(ids) => answer("200 OK", &documents::answer(ids.into_iter())),
-            None => self.malformed(),
-        }
+        let found = match route {
+            Route::Warm(count) => warm::answer(query, count),
+            _ => documents::asked(query).map(|ids| documents::answer(ids.into_iter())),
+        };
+        found.map_or_else(|| self.malformed(), |body| answer("200 OK", &body))
     }
 
     /// The answer to bytes that are no request.
@@ -77,6 +80,10 @@ pub(super) enum Route {
     Query(Size),
     /// A query whose body says which documents to answer.
     Documents,
+    /// The same in a namespace of so many documents that is warmed.
+    Warm(u64),
+    /// The metadata of such a namespace.
+    WarmCount(u64),
     Write,
     Namespaces,
     Tally,
@@ -90,12 +97,26 @@ impl Route {
         match (method, path) {
             ("GET", "/v1/namespaces") => Self::Namespaces,
             ("GET", TALLY_TARGET) => Self::Tally,
+            ("GET", _) => Self::of_metadata(path).unwrap_or(Self::Unknown),
             ("POST", _) => Self::of_namespace(path.strip_prefix("/v2/namespaces/").unwrap_or_default()),
             _ => Self::Unknown,
         }
     }
 
+    /// Whether the answer depends on the body.
+    pub(super) fn is_read(self) -> bool {
+        matches!(self, Self::Documents | Self::Warm(_))
+    }
+
+    fn of_metadata(path: &str) -> Option<Self> {
+        let (_, rest) = path.split_once("/namespaces/")?;
+        warm::count(rest.strip_suffix("/metadata")?).map(Self::WarmCount)
+    }
+
     fn of_namespace(rest: &str) -> Self {
+        if let Some(count) = rest.strip_suffix("/query").and_then(warm::count) {
+            return Self::Warm(count);
+        }
         match rest.split_once('/') {
             Some((name, "query")) if name.starts_with(documents::NAMESPACE) => Self::Documents,
             Some((name, "query")) if name.ends_with(Size::Large.suffix()) => Self::Query(Size::Large),
