@@ -39,7 +39,8 @@ impl From<Stopped> for Refusal {
 /// What all pieces of one write's body pass.
 #[derive(Debug)]
 pub struct Gate {
-    deadline: Option<Instant>,
+    /// When the caller waits no more, in milliseconds of [`clock::boot_ms`].
+    deadline_ms: Option<u64>,
     /// When the hold was asked for last, in milliseconds of [`clock::boot_ms`].
     since_ms: AtomicU64,
     slack_ms: u64,
@@ -62,9 +63,11 @@ impl Gate {
     }
 
     fn with(deadline: Option<Instant>, slack: Duration, once: bool) -> Self {
+        let left = |deadline: Instant| deadline.saturating_duration_since(Instant::now()).as_millis();
+        let at = |deadline| clock::boot_ms().saturating_add(u64::try_from(left(deadline)).unwrap_or(u64::MAX));
         Self {
             once,
-            deadline,
+            deadline_ms: deadline.map(at),
             since_ms: AtomicU64::new(clock::boot_ms()),
             slack_ms: u64::try_from(slack.as_millis()).unwrap_or(u64::MAX),
             abandoned: AtomicBool::new(false),
@@ -81,7 +84,7 @@ impl Gate {
         if self.abandoned.load(Relaxed) {
             return Err(Stopped::Abandoned);
         }
-        if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+        if self.deadline_ms.is_some_and(|deadline| deadline <= clock::boot_ms()) {
             return Err(Stopped::Deadline);
         }
         if self.is_late() && !(self.once && self.is_begun()) {
@@ -166,6 +169,15 @@ mod tests {
         let late = Gate::unheld(None, Duration::from_secs(10));
         stand_still(&late, 11);
         assert_eq!(late.pass(), Err(Stopped::Late));
+    }
+
+    #[test]
+    fn a_deadline_passes_while_the_machine_is_suspended() {
+        let mut gate = gate(Some(Instant::now() + Duration::from_secs(5)));
+        assert_eq!(gate.pass(), Ok(()));
+        // The other clock stood still meanwhile.
+        gate.deadline_ms = gate.deadline_ms.map(|deadline| deadline - 6000);
+        assert_eq!(gate.pass(), Err(Stopped::Deadline));
     }
 
     #[test]
