@@ -71,14 +71,12 @@ bench: ## Measure the router against nginx, and the cache against Redis and bare
 	scripts/need nginx nginx
 	scripts/need redis-server redis-server
 	cargo build $(CARGO_FLAGS) --profile dist -p layer-bench
-	cargo build $(CARGO_FLAGS) --profile dist -p doc-cache
-	router=$$(scripts/dist) && "$(CARGO_TARGET_DIR)/dist/layer-bench" run --router-bin "$$router" \
-		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(BENCH_ARGS) && \
-	"$(CARGO_TARGET_DIR)/dist/layer-bench" fetch --router-bin "$$router" --cache-bin "$(CARGO_TARGET_DIR)/dist/doc-cache" \
-		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md $(FETCH_BENCH_ARGS) && \
-	"$(CARGO_TARGET_DIR)/dist/layer-bench" warm --router-bin "$$router" --cache-bin "$(CARGO_TARGET_DIR)/dist/doc-cache" \
-		--router-build "$$(cat "$$router.how")" --out docs/benchmarks.md
-	"$(CARGO_TARGET_DIR)/dist/layer-bench" cache-memory --cache-bin "$(CARGO_TARGET_DIR)/dist/doc-cache"
+	built=$$(scripts/dist) && how=$$(cat "$$built/how") && bench="$(CARGO_TARGET_DIR)/dist/layer-bench" && \
+	programs=(--router-bin "$$built/query-router" --router-build "$$how" --out docs/benchmarks.md) && \
+	"$$bench" run "$${programs[@]}" $(BENCH_ARGS) && \
+	"$$bench" fetch "$${programs[@]}" --cache-bin "$$built/doc-cache" $(FETCH_BENCH_ARGS) && \
+	"$$bench" warm "$${programs[@]}" --cache-bin "$$built/doc-cache" && \
+	"$$bench" cache-memory --cache-bin "$$built/doc-cache"
 
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load

@@ -1,7 +1,8 @@
-//! Running a router that counts what it does, so that the compiler can lay out its code by the counts (`scripts/dist`).
+//! Running a router and a document cache that count what they do, so that the compiler can lay out their code by the counts
+//! (`scripts/dist`).
 //!
 //! Every case is sent as often as any other: the profile is to fit the whole wire, not one figure of the benchmark. The
-//! counts are written when the router ends by itself, which it does when it is told to stop.
+//! counts are written when a program ends by itself, which it does when it is told to stop.
 
 use std::path::PathBuf;
 
@@ -9,6 +10,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::case::Case;
+use crate::fetch;
 use crate::load::{Generator, Limit, Plan};
 use crate::servers;
 
@@ -24,6 +26,9 @@ pub struct Options {
     /// The query-router's binary, built with `-Cprofile-generate`.
     #[arg(long, value_name = "PATH")]
     pub router_bin: PathBuf,
+    /// doc-cache's binary, built in the same way.
+    #[arg(long, value_name = "PATH")]
+    pub cache_bin: PathBuf,
 }
 
 /// Carries out `layer-bench train`.
@@ -33,7 +38,10 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     let directory = tempfile::tempdir().context("a temporary folder")?;
     let origin = servers::origin(directory.path())?;
-    let router = servers::router(&options.router_bin, directory.path(), origin.address)?;
+    let cache = servers::doc_cache(&options.cache_bin, directory.path(), &[])?;
+    let cached = [format!("--cache-addresses={}", cache.address)];
+    // Dropped first: who calls ends before who is called.
+    let router = servers::router_with("router", &options.router_bin, directory.path(), origin.address, &cached)?;
     for case in Case::ALL {
         for connections in CONNECTIONS {
             let plan = Plan::of(case, &router.address.to_string(), false);
@@ -41,5 +49,5 @@ pub fn run(options: &Options) -> Result<()> {
             load.run(Limit::Requests(REQUESTS))?.checked().with_context(|| case.name())?;
         }
     }
-    Ok(())
+    fetch::train(&router, &CONNECTIONS, REQUESTS)
 }

@@ -13,7 +13,7 @@ use crate::load::Limit;
 
 use super::documents::{self, COUNT, NAMESPACE};
 use super::load::Load;
-use super::options::Schedule;
+use super::options::{Options, Schedule};
 use super::parts::Parts;
 use super::results::{Bulk, Ingestion};
 use super::sheets::{Shape, request};
@@ -66,11 +66,21 @@ impl Writer {
     }
 }
 
+/// How far away an origin is that takes half of what Turbopuffer says that a write takes (up to 200 ms).
+pub(super) const FAR: Duration = Duration::from_millis(100);
+
+/// To the origin at hand, which does nothing, and to one that takes its time.
+pub(super) fn measure_both(parts: &Parts, options: &Options, schedule: &Schedule) -> Result<(Bulk, Bulk)> {
+    let near = measure([parts.origin.address(), parts.plain.address(), parts.router.address()], schedule)?;
+    let far = parts.far(options, FAR)?;
+    let far = measure([far.origin, far.plain.address, far.router.address], schedule)?;
+    Ok((near, far))
+}
+
 /// The same write to the origin, through the router without a cache, and through the one with a cache.
-pub(super) fn measure(parts: &Parts, schedule: &Schedule) -> Result<Bulk> {
+fn measure(addresses: [SocketAddr; 3], schedule: &Schedule) -> Result<Bulk> {
     let body = documents::write(COUNT..COUNT + BULK_ROWS);
     let mut bulk = Bulk::default();
-    let addresses = [parts.origin.address(), parts.plain.address(), parts.router.address()];
     let mut writers = addresses.map(Writer::connect).into_iter().collect::<Result<Vec<_>>>()?;
     let requests: Vec<Vec<u8>> = writers.iter().map(|writer| writer.request(&body)).collect();
     // The first of each makes buffers that the others find made.

@@ -28,7 +28,7 @@ use crate::load::Limit;
 use crate::origin::Tally;
 use crate::page;
 use crate::run::machine::{Facts, Neighbours};
-use crate::servers::redis_version;
+use crate::servers::{Server, redis_version};
 use crate::usage::Machine;
 
 use load::Load;
@@ -53,7 +53,7 @@ pub fn run(options: &Options) -> Result<()> {
     let mut parts = Parts::start(options)?;
     prepare(&parts)?;
     let (machine, own) = (Machine::now()?, parts.cpu()?);
-    let results = measure(&schedule, &mut parts)?;
+    let results = measure(options, &schedule, &mut parts)?;
     let own = parts.cpu()?.saturating_sub(own);
     let neighbours = Neighbours::between(machine, Machine::now()?, own);
     let beside = vec![("redis", redis_version()?)];
@@ -67,18 +67,36 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Fetches through `router`, which has a cache: first everything, until all of it comes from there, then every kind of fetch
+/// at every number of connections, about `documents` documents each time.
+///
+/// # Errors
+/// When an answer is wrong, or the cache does not become warm.
+pub fn train(router: &Server, connections: &[usize], documents: u64) -> Result<()> {
+    warm(router)?;
+    for shape in Shape::ALL {
+        for sheet in [shape.http(router.address), shape.grpc(router.address)] {
+            for &count in connections {
+                let mut load = Load::connect(router.address, count, &sheet)?;
+                load.run(Limit::Requests(documents / shape.documents()))?.outcome.checked()?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Fills Redis, and the cache by fetching all documents until every one is a hit.
 fn prepare(parts: &Parts) -> Result<()> {
     Load::connect(parts.redis.address(), 1, &sheets::fill_redis())?.run(Limit::Requests(documents::COUNT))?;
-    warm(parts)
+    warm(&parts.router.server)
 }
 
-fn warm(parts: &Parts) -> Result<()> {
-    let sheet = Shape::Batch.http(parts.router.address());
+fn warm(router: &Server) -> Result<()> {
+    let sheet = Shape::Batch.http(router.address);
     let all = sheet.questions.len() as u64;
     let deadline = Instant::now() + WARM_PATIENCE;
     loop {
-        let stretch = Load::connect(parts.router.address(), 1, &sheet)?.run(Limit::Requests(all))?;
+        let stretch = Load::connect(router.address, 1, &sheet)?.run(Limit::Requests(all))?;
         if stretch.hits == all {
             return Ok(());
         }
@@ -86,19 +104,19 @@ fn warm(parts: &Parts) -> Result<()> {
             Instant::now() < deadline,
             "only {} of {all} batches come from the cache: {}",
             stretch.hits,
-            parts.router.server.process.last_words()
+            router.process.last_words()
         );
     }
 }
 
-fn measure(schedule: &Schedule, parts: &mut Parts) -> Result<Results> {
+fn measure(options: &Options, schedule: &Schedule, parts: &mut Parts) -> Result<Results> {
     let mut results = Results::default();
     (results.warm, results.stray_queries) = cells(schedule, parts, &Shape::ALL, &Target::WARM)?;
     eprintln!("bulk writes");
-    results.bulk = bulk::measure(parts, schedule)?;
+    (results.bulk, results.far) = bulk::measure_both(parts, options, schedule)?;
     for (what, rewritten) in [("new documents are written", 0), ("every tenth row is a document being fetched", 1)] {
         eprintln!("fetches while {what}");
-        warm(parts)?;
+        warm(&parts.router.server)?;
         results.ingestion.push(bulk::ingest(parts, schedule, what, rewritten)?);
     }
     parts.kill_cache()?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
+use crate::relay;
 use crate::servers::{self, Server};
 use crate::usage::Family;
 
@@ -43,7 +44,15 @@ pub(super) struct Parts {
     pub(super) own: Family,
     /// What doc-cache had used when it was killed.
     spent: Option<Duration>,
-    _directory: TempDir,
+    directory: TempDir,
+}
+
+/// The same mesh, with an origin that is far away.
+#[derive(Debug)]
+pub(super) struct Far {
+    pub(super) router: Server,
+    pub(super) plain: Server,
+    pub(super) origin: SocketAddr,
 }
 
 impl Parts {
@@ -62,8 +71,18 @@ impl Parts {
             origin: Part::of(origin),
             own: Family::only(process::id()),
             spent: None,
-            _directory: directory,
+            directory,
         })
+    }
+
+    /// Routers in front of an origin that is `delay` away.
+    pub(super) fn far(&self, options: &Options, delay: Duration) -> Result<Far> {
+        let origin = relay::start(self.origin.address(), delay)?;
+        let start = |name, flags: &[String]| {
+            servers::router_with(name, &options.router_bin, self.directory.path(), origin, flags)
+        };
+        let cached = [format!("--cache-addresses={}", self.cache.address())];
+        Ok(Far { router: start("far-router", &cached)?, plain: start("far-plain-router", &[])?, origin })
     }
 
     /// Kills doc-cache.

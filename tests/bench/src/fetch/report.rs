@@ -6,9 +6,9 @@ use crate::figures::{Spread, number, range};
 use crate::run::machine::Facts;
 use crate::table::{Align, Table};
 
-use super::aims;
 use super::results::{Bulk, Cell, Results, Target};
 use super::shot::Shot;
+use super::{aims, bulk};
 
 use Align::{Left, Right};
 
@@ -24,6 +24,8 @@ pub(super) fn text(facts: &Facts, results: &Results) -> String {
         "\nQueries by which the router asked the origin in all measurements of the warm cache: {stray}.\n"
     );
     let _ = write!(text, "\n### A write of 10,000 rows of 1 KiB\n\n{}", bulk_table(&results.bulk));
+    let far = bulk::FAR.as_millis();
+    let _ = write!(text, "\nTo an origin that is {far} ms away:\n\n{}", bulk_table(&results.far));
     let _ = write!(text, "\n### Fetches at 16 connections while documents are written\n\n{}", ingestion_table(results));
     text
 }

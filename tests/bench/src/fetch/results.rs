@@ -116,6 +116,8 @@ pub(super) struct Results {
     pub(super) warm: Vec<Cell>,
     pub(super) cold: Vec<Cell>,
     pub(super) bulk: Bulk,
+    /// To an origin that is far away.
+    pub(super) far: Bulk,
     pub(super) ingestion: Vec<Ingestion>,
     /// Queries that reached the origin while the cache was warm: none, unless a look-up came too late.
     pub(super) stray_queries: u64,

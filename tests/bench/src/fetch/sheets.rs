@@ -31,6 +31,14 @@ impl Shape {
         }
     }
 
+    /// How many documents a question is about.
+    pub(super) fn documents(self) -> u64 {
+        match self {
+            Self::One => 1,
+            Self::Batch => BATCH,
+        }
+    }
+
     /// The ids of every question.
     fn each(self) -> Vec<Vec<u64>> {
         match self {

@@ -60,9 +60,9 @@ fn rows(mut client: Client, target: &str, pages: &Mutex<Receiver<Vec<u64>>>) -> 
 mod tests {
     use std::net::Ipv4Addr;
 
-    use super::super::relay;
     use super::*;
     use crate::origin::{Server, Tally};
+    use crate::relay;
 
     #[test]
     fn the_origin_is_read_by_the_queries_of_a_job_also_from_far_away() {

@@ -10,7 +10,6 @@ mod fetches;
 mod figures;
 pub mod origin;
 mod parts;
-mod relay;
 mod report;
 
 use std::path::PathBuf;

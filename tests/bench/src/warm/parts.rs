@@ -9,12 +9,13 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::fetch::documents;
+use crate::relay;
 use crate::servers::{self, Server};
 use crate::usage::Family;
 
 use super::client::Client;
 use super::figures::Warmed;
-use super::{Options, origin, relay};
+use super::{Options, origin};
 
 /// What doc-cache gets for each document: its bytes and what they cost beside, and for its record.
 const VALUE_BYTES: u64 = documents::BYTES as u64 + 336;

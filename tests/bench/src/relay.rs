@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 /// Starts it in front of `to`; it runs until the process ends. Returns where it listens.
-pub(super) fn start(to: SocketAddr, delay: Duration) -> Result<SocketAddr> {
+///
+/// # Errors
+/// When there is no free port.
+pub fn start(to: SocketAddr, delay: Duration) -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("a free port")?;
     let address = listener.local_addr()?;
     thread::spawn(move || {
