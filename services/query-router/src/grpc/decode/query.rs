@@ -81,7 +81,7 @@ fn row(raw: Raw<'_>, hints: &Hints) -> Option<ResultRow> {
     Some(ResultRow { id: Some(id), dist, attributes: values(object, hints) })
 }
 
-pub(super) fn values(object: Object<'_>, hints: &Hints) -> BTreeMap<String, Value> {
+fn values(object: Object<'_>, hints: &Hints) -> BTreeMap<String, Value> {
     let each = object.entries().map(|(name, raw)| {
         let value = value::value(raw, hints.type_of(&name));
         (name, value)

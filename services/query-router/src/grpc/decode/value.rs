@@ -3,6 +3,8 @@
 //! JSON says less than the schema: text may be a datetime, an array of numbers may be a vector. What is known of an
 //! attribute's type is used; otherwise the value keeps the kind that JSON shows, and no digit is lost either way.
 
+use std::str::FromStr;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use layer_proto::types::v1::dense_vector::Elements;
@@ -28,7 +30,7 @@ fn typed(raw: Raw<'_>, known: AttributeType) -> Option<Kind> {
         (AttributeType::Plain, _) | (_, b'n') => None,
         (AttributeType::Uint, b'[') => plain(raw).map(|values| Kind::UintArray(UintArray { values })),
         (AttributeType::Uint, _) => plain(raw).map(Kind::UintValue),
-        (AttributeType::Float, b'[') => plain(raw).map(|values| Kind::FloatArray(FloatArray { values })),
+        (AttributeType::Float, b'[') => doubles(raw).map(|values| Kind::FloatArray(FloatArray { values })),
         (AttributeType::Float, _) => plain(raw).map(Kind::FloatValue),
         (AttributeType::Uuid, b'[') => plain(raw).map(|values| Kind::UuidArray(UuidArray { values })),
         (AttributeType::Uuid, _) => plain(raw).map(Kind::UuidValue),
@@ -71,17 +73,43 @@ fn array(raw: Raw<'_>) -> Option<Kind> {
 }
 
 fn numbers(raw: Raw<'_>) -> Option<Kind> {
-    plain(raw)
-        .map(|values| Kind::IntArray(IntArray { values }))
-        .or_else(|| plain(raw).map(|values| Kind::UintArray(UintArray { values })))
-        .or_else(|| plain(raw).map(|values| Kind::FloatArray(FloatArray { values })))
+    let integers = || {
+        plain(raw)
+            .map(|values| Kind::IntArray(IntArray { values }))
+            .or_else(|| plain(raw).map(|values| Kind::UintArray(UintArray { values })))
+    };
+    // Whatever has one of these is no integer, and mostly the first number shows it.
+    let fraction = raw.get().contains(['.', 'e', 'E']);
+    let integers = if fraction { None } else { integers() };
+    integers.or_else(|| doubles(raw).map(|values| Kind::FloatArray(FloatArray { values })))
+}
+
+fn doubles(raw: Raw<'_>) -> Option<Vec<f64>> {
+    floats(raw.get(), f64::is_finite).or_else(|| plain(raw))
+}
+
+/// The numbers of an array; none where it has something else, or a number that the type has no place for. The text is
+/// known to be JSON, so that commas separate them. The standard library reads a number faster than serde does, to the
+/// nearest float as well.
+fn floats<T: FromStr + Copy>(text: &str, is_finite: fn(T) -> bool) -> Option<Vec<T>> {
+    let inner = text.strip_prefix('[')?.strip_suffix(']')?;
+    let number = |text: &str| {
+        let text = text.trim_ascii();
+        let read = text.starts_with(|first: char| first == '-' || first.is_ascii_digit()).then(|| text.parse().ok());
+        read.flatten().filter(|number| is_finite(*number))
+    };
+    let mut values = Vec::with_capacity(1 + inner.bytes().filter(|byte| *byte == b',').count());
+    for text in inner.split(',') {
+        values.push(number(text)?);
+    }
+    Some(values)
 }
 
 /// Reads a dense vector, from numbers or from base64.
 pub(super) fn dense(raw: Raw<'_>) -> Option<DenseVector> {
     let elements = match raw.get().as_bytes().first()? {
         b'"' => Elements::LittleEndian(decoded(raw)?.into()),
-        _ => Elements::Floats(Floats { values: plain(raw)? }),
+        _ => Elements::Floats(Floats { values: floats(raw.get(), f32::is_finite).or_else(|| plain(raw))? }),
     };
     Some(DenseVector { elements: Some(elements) })
 }

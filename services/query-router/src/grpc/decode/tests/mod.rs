@@ -1,6 +1,7 @@
 //! Answers as the wire documents them against typed messages.
 
 mod answers;
+mod documents;
 mod settings;
 mod values;
 
