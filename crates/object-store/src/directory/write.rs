@@ -123,7 +123,13 @@ fn prune(directory: &Path, root: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use std::{cell::RefCell, io::Write, os::unix::fs::MetadataExt, path::PathBuf};
+    use std::{
+        cell::RefCell,
+        io::Write,
+        os::unix::fs::MetadataExt,
+        path::PathBuf,
+        sync::atomic::{AtomicBool, Ordering::Relaxed},
+    };
 
     use super::*;
 
@@ -187,6 +193,43 @@ mod tests {
         FLUSHED.take();
         put(&layout, &path);
         assert_eq!(inodes()[..2], [inode(&path); 2]);
+    }
+
+    #[test]
+    fn a_directory_that_vanishes_is_made_again() {
+        let (_root, layout, path) = layout();
+        let (over, rounds) = (AtomicBool::new(false), 100);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !over.load(Relaxed) {
+                    prune(parent(&path), &layout.objects);
+                }
+            });
+            let left = (0..rounds).filter(|_| {
+                let (temporary, file) = super::super::upload::temporary(&layout).expect("a file");
+                let failed = rename(&layout, &temporary, &path, false).is_err();
+                drop((fs::remove_file(&path), file));
+                failed
+            });
+            let left = left.count();
+            over.store(true, Relaxed);
+            assert_eq!(left, 0, "of {rounds}");
+        });
+    }
+
+    #[test]
+    fn a_removal_waits_for_its_turn() {
+        let (_root, layout, path) = layout();
+        put(&layout, &path);
+        let held = layout.lock(&path).expect("the lock");
+        let (sender, deleted) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| sender.send(delete(&layout, &path)).expect("the test listens"));
+            let early = deleted.recv_timeout(Duration::from_millis(100));
+            drop(held);
+            assert!(early.is_err(), "it did not wait: {early:?}");
+            deleted.recv().expect("an end").expect("deleted");
+        });
     }
 
     #[test]
