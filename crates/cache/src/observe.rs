@@ -5,59 +5,37 @@
 
 use std::{sync::OnceLock, time::Duration};
 
-use layer_service::metrics::{Kind, Metric, Metrics};
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge};
+use layer_service::metrics::{Metrics, Series};
+use prometheus::{Histogram, HistogramVec, IntCounter, IntGauge};
 
 use crate::state::State;
 
 /// A hit takes a fraction of a millisecond; a hold may take a second.
 const CALL_SECONDS: &[f64] = &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0];
 
-const CALLS: Metric = Metric {
-    name: "layer_cache_call_duration_seconds",
-    kind: Kind::Histogram(CALL_SECONDS),
-    labels: &["operation", "status"],
-    help: "Calls to doc-cache as the caller waited for them. Status: ok, deadline, stop_writes, failed.",
-};
-const FILLS: Metric = Metric {
-    name: "layer_cache_fills_total",
-    kind: Kind::Counter,
-    labels: &["status"],
-    help: "Values given to be stored, by what became of them: stored, lease_ended, too_large, stop_writes, over_quota, failed; dropped (queue full), away (no cache), bypassed (a write is undelivered).",
-};
-const BREAKER: Metric = Metric {
-    name: "layer_cache_breaker_open",
-    kind: Kind::Gauge,
-    labels: &["path"],
-    help: "1 while the breaker of that path (read, write) is open.",
-};
-const REPLICAS: Metric = Metric {
-    name: "layer_cache_replicas",
-    kind: Kind::Gauge,
-    labels: &["state"],
-    help: "Replicas of doc-cache: known by name, connected.",
-};
-const BACKLOG: Metric = Metric {
-    name: "hevlayer_cache_release_backlog",
-    kind: Kind::Gauge,
-    labels: &["of"],
-    help: "What writes have to tell the cache yet and could not: keys, and namespaces to purge. The cache is bypassed for them.",
-};
-const UNDELIVERED: Metric = Metric {
-    name: "layer_cache_undelivered_total",
-    kind: Kind::Counter,
-    labels: &["what"],
-    help: "Messages of writes that came to the backlog or worse: hold (the write went on without), release, unknown (its outcome is: it is held anew), overflow (keys given up for a purge), lost (the cache is not used for its time to live).",
-};
-const BYPASSED: Metric = Metric {
-    name: "layer_cache_bypassed_total",
-    kind: Kind::Counter,
-    labels: &[],
-    help: "Keys looked up while a write of theirs was undelivered: answered from the origin.",
-};
+layer_service::metrics! {
+    /// Every metric of this crate, for the inventory of a service that uses it.
+    pub METRICS:
 
-/// Every metric of this crate, for the inventory of a service that uses it.
-pub const METRICS: &[&Metric] = &[&CALLS, &FILLS, &BREAKER, &REPLICAS, &BACKLOG, &UNDELIVERED, &BYPASSED];
+    /// Calls to doc-cache as the caller waited for them. Status: ok, deadline, stop_writes, failed.
+    CALLS = Histogram(CALL_SECONDS) "layer_cache_call_duration_seconds" by ["operation", "status"];
+    /// Values given to be stored, by what became of them: stored, lease_ended, too_large, stop_writes, over_quota,
+    /// failed; dropped (queue full), away (no cache), bypassed (a write is undelivered).
+    FILLS = Counter "layer_cache_fills_total" by ["status"];
+    /// 1 while the breaker of that path (read, write) is open.
+    BREAKER = Gauge "layer_cache_breaker_open" by ["path"];
+    /// Replicas of doc-cache: known by name, connected.
+    REPLICAS = Gauge "layer_cache_replicas" by ["state"];
+    /// What writes have to tell the cache yet and could not: keys, and namespaces to purge. The cache is bypassed for
+    /// them.
+    BACKLOG = Gauge "hevlayer_cache_release_backlog" by ["of"];
+    /// Messages of writes that came to the backlog or worse: hold (the write went on without), release, unknown (its
+    /// outcome is: it is held anew), overflow (keys given up for a purge), lost (the cache is not used for its time to
+    /// live).
+    UNDELIVERED = Counter "layer_cache_undelivered_total" by ["what"];
+    /// Keys looked up while a write of theirs was undelivered: answered from the origin.
+    BYPASSED = Counter "layer_cache_bypassed_total";
+}
 
 /// What a call is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,25 +129,17 @@ pub(crate) struct Observe {
     backlog: [IntGauge; 2],
 }
 
-fn counters<const N: usize>(vec: &IntCounterVec, names: [&str; N]) -> [IntCounter; N] {
-    names.map(|name| vec.with_label_values(&[name]))
-}
-
 impl Observe {
     pub(crate) fn new(metrics: &Metrics) -> Self {
-        let gauges = |metric, names: [&str; 2]| {
-            let vec = metrics.gauge(metric);
-            names.map(|name| vec.with_label_values(&[name]))
-        };
         Self {
             calls: metrics.histogram(&CALLS),
             by_call: Default::default(),
-            fills: counters(&metrics.counter(&FILLS), FILL_ENDS),
-            undelivered: counters(&metrics.counter(&UNDELIVERED), UNDELIVERED_NAMES),
-            bypassed: metrics.counter(&BYPASSED).with_label_values::<&str>(&[]),
-            breakers: gauges(&BREAKER, ["read", "write"]),
-            replicas: gauges(&REPLICAS, ["known", "connected"]),
-            backlog: gauges(&BACKLOG, ["keys", "namespaces"]),
+            fills: metrics.counter(&FILLS).of(FILL_ENDS),
+            undelivered: metrics.counter(&UNDELIVERED).of(UNDELIVERED_NAMES),
+            bypassed: metrics.counter(&BYPASSED).only(),
+            breakers: metrics.gauge(&BREAKER).of(["read", "write"]),
+            replicas: metrics.gauge(&REPLICAS).of(["known", "connected"]),
+            backlog: metrics.gauge(&BACKLOG).of(["keys", "namespaces"]),
         }
     }
 
