@@ -4,11 +4,11 @@
 
 use std::{collections::BTreeMap, ffi::OsString};
 
-use doc_cache::{DocCache, DocCacheSettings, StartError};
+use doc_cache::{DocCache, DocCacheSettings};
 use layer_service::{
     config::{self, Environment, Sources},
     lifecycle::{Lifecycle, Stage},
-    program::Program,
+    program::{Program, StartError},
 };
 use serde_json::json;
 use tokio::task::JoinHandle;

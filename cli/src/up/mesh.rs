@@ -5,10 +5,10 @@ use std::{collections::BTreeSet, ffi::OsString};
 use layer_service::{
     config::{self, Environment, Loaded, ProcessEnvironment, Sources},
     lifecycle::{Lifecycle, Stage},
-    program::{Program, stop_at_signal},
+    program::{Program, StartError, stop_at_signal},
     telemetry,
 };
-use query_router::{AuthMode, QueryRouter, RouterSettings, StartError};
+use query_router::{AuthMode, QueryRouter, RouterSettings};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 

@@ -11,6 +11,7 @@ pub mod deadline;
 pub mod health;
 pub mod lifecycle;
 pub mod metrics;
+pub mod ports;
 pub mod program;
 pub mod server;
 pub mod shed;

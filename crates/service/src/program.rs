@@ -3,27 +3,58 @@
 use std::{ffi::OsString, process::ExitCode};
 
 use crate::{
-    config::{self, ConfigError, EXIT_USAGE, LogSettings, ProcessEnvironment, Settings, Sources, TelemetrySettings},
+    config::{
+        self, AdminSettings, ConfigError, DrainSettings, EXIT_USAGE, LimitSettings, ListenSettings, LogSettings,
+        ProcessEnvironment, Settings, Sources, TelemetrySettings, TlsSettings,
+    },
     lifecycle::{Lifecycle, Stage, StopSignals},
+    server::BindError,
     telemetry,
 };
+
+/// What keeps a service from starting.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting cannot be used: the process ends with 64 then, and with 1 else.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A port cannot be had.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Reflection cannot describe the contract.
+    #[error("gRPC reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// The sections that the settings of every service have.
+pub struct Sections<'a> {
+    /// Its logs.
+    pub log: &'a LogSettings,
+    /// Its traces.
+    pub telemetry: &'a TelemetrySettings,
+    /// Its data port.
+    pub listen: &'a ListenSettings,
+    /// Its admin port.
+    pub admin: &'a AdminSettings,
+    /// Bounds on requests.
+    pub limits: &'a LimitSettings,
+    /// TLS of the data port.
+    pub tls: &'a TlsSettings,
+    /// How it stops.
+    pub drain: &'a DrainSettings,
+}
 
 /// A service's name and how it runs.
 pub trait Program {
     /// The service's settings.
     type Settings: Settings;
-    /// What stops it from starting.
-    type Error: std::error::Error;
     /// The program's name.
     const NAME: &'static str;
     /// One line on what it is.
     const ABOUT: &'static str;
 
-    /// Where its logs and traces go.
-    fn observed(settings: &Self::Settings) -> (&LogSettings, &TelemetrySettings);
-
-    /// The wrong setting that `error` is about, where it is about one: the process ends with 64 then, and with 1 else.
-    fn wrong_setting(error: &Self::Error) -> Option<&ConfigError>;
+    /// What of its settings every service has.
+    fn sections(settings: &Self::Settings) -> Sections<'_>;
 
     /// Runs until `lifecycle` was told to stop and the drain is over. `traces`: spans are wanted.
     ///
@@ -33,7 +64,7 @@ pub trait Program {
         settings: Self::Settings,
         lifecycle: Lifecycle,
         traces: bool,
-    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+    ) -> impl Future<Output = Result<(), StartError>> + Send;
 }
 
 /// Runs `P` as this process, and gives its exit code: 0, 1 where it could not start, 64 for wrong settings.
@@ -77,8 +108,8 @@ fn start<P: Program>(settings: P::Settings) -> ExitCode {
         }
     };
     runtime.block_on(async {
-        let (log, traces) = P::observed(&settings);
-        let telemetry = match telemetry::start(P::NAME, log, traces) {
+        let Sections { log, telemetry, .. } = P::sections(&settings);
+        let telemetry = match telemetry::start(P::NAME, log, telemetry) {
             Ok(telemetry) => telemetry,
             Err(error) => return refuse(&error),
         };
@@ -89,15 +120,15 @@ fn start<P: Program>(settings: P::Settings) -> ExitCode {
         let _ = tokio::task::spawn_blocking(|| telemetry.flush()).await;
         match ended {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail::<P>(&error),
+            Err(error) => fail(&error),
         }
     })
 }
 
-fn fail<P: Program>(error: &P::Error) -> ExitCode {
-    match P::wrong_setting(error) {
-        Some(wrong) => refuse(wrong),
-        None => {
+fn fail(error: &StartError) -> ExitCode {
+    match error {
+        StartError::Config(wrong) => refuse(wrong),
+        _ => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }

@@ -14,5 +14,5 @@ mod service;
 mod settings;
 
 pub use observe::metrics;
-pub use program::{DocCache, StartError};
+pub use program::DocCache;
 pub use settings::{AccessSettings, BackendKind, DocCacheSettings, EmbeddedSettings, ProofSettings, ValueSettings};

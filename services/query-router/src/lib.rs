@@ -30,7 +30,7 @@ mod warm;
 
 pub use blobs::BlobSettings;
 pub use fetch::FetchSettings;
-pub use program::{QueryRouter, StartError};
+pub use program::QueryRouter;
 pub use settings::{AuthMode, AuthSettings, OriginProtocol, OriginSettings, RouterSettings, WriteSettings};
 pub use warm::WarmSettings;
 

@@ -9,17 +9,12 @@ use layer_cache::CacheService;
 use layer_object_store::ObjectStore;
 use layer_origin::Client;
 use layer_service::{
-    admin,
-    config::{ConfigError, LogSettings, TelemetrySettings},
-    health::Health,
+    config::ConfigError,
     lifecycle::{Lifecycle, Stage},
-    metrics::Metrics,
-    program::Program,
-    server::{self, BindError, Options},
+    ports::Ports,
+    program::{Program, Sections, StartError},
     shed::InFlight,
-    tls,
 };
-use tonic::service::Routes;
 
 use crate::{
     accepted::Accepted,
@@ -49,45 +44,21 @@ const SERVICES: &[&str] = &["layer.router.v1.QueryRouterService", scale::SERVICE
 /// The query-router.
 pub struct QueryRouter;
 
-/// What keeps the router from starting.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A setting cannot be used.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// A port cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
-    /// Reflection cannot describe the contract.
-    #[error("gRPC reflection: {0}")]
-    Reflection(#[from] tonic_reflection::server::Error),
-}
-
 impl Program for QueryRouter {
     type Settings = RouterSettings;
-    type Error = StartError;
     const NAME: &'static str = "query-router";
     const ABOUT: &'static str = "Layer's front door: Turbopuffer's wire over HTTP, the same calls over gRPC";
 
-    fn observed(settings: &RouterSettings) -> (&LogSettings, &TelemetrySettings) {
-        (&settings.log, &settings.telemetry)
-    }
-
-    fn wrong_setting(error: &StartError) -> Option<&ConfigError> {
-        match error {
-            StartError::Config(wrong) => Some(wrong),
-            _ => None,
-        }
+    fn sections(settings: &RouterSettings) -> Sections<'_> {
+        let RouterSettings { log, telemetry, listen, admin, limits, tls, drain, .. } = settings;
+        Sections { log, telemetry, listen, admin, limits, tls, drain }
     }
 
     async fn run(settings: RouterSettings, lifecycle: Lifecycle, traces: bool) -> Result<(), StartError> {
-        let acceptor = tls::acceptor(&settings.tls)?;
         let auth = Auth::new(&settings)?;
         let origin = Arc::new(settings.origin.client(workers(&settings))?);
-        let listener = server::bind(&settings.listen.address, "listen.address", settings.listen.reuse_port)?;
-        let admin = server::bind(&settings.admin.address, "admin.address", settings.listen.reuse_port)?;
-        let metrics = Metrics::default();
-        let health = Health::new(Self::NAME, lifecycle.clone());
+        let ports = Ports::open::<Self>(&settings, &lifecycle)?;
+        let metrics = ports.metrics.clone();
         tracing::info!(
             address = %settings.listen.address,
             admin = %settings.admin.address,
@@ -95,16 +66,9 @@ impl Program for QueryRouter {
             auth = ?settings.auth.mode,
             "query-router listens"
         );
-        tokio::spawn(admin::serve(admin, health.clone(), metrics.clone(), lifecycle.clone()));
         let scale = Scale::new(&metrics);
-        let common = common(&health).await?.add_service(scale::service(scale.demand(), lifecycle.clone()));
-        let options = Options {
-            listen: settings.listen.clone(),
-            limits: settings.limits.clone(),
-            tls: settings.tls.clone(),
-            acceptor,
-        };
-        let drain = settings.drain.clone();
+        let common = ports.grpc(SERVICES, layer_proto::FILE_DESCRIPTOR_SET).await?;
+        let common = common.add_service(scale::service(scale.demand(), lifecycle.clone()));
         let store = ObjectStore::open(&settings.object_store, &metrics).await?;
         let cache = Arc::new(CacheService::start(&settings.cache, &metrics)?);
         let (warm, inbox) = warm::Common::new(&settings.warm, &metrics);
@@ -122,22 +86,17 @@ impl Program for QueryRouter {
             settings,
             auth,
             metrics,
-            health,
+            health: ports.health.clone(),
             lifecycle: lifecycle.clone(),
             traces,
         });
         let core = Core::new(Arc::clone(&shared), Arc::clone(&origin), cache.handle());
         let warming = tokio::spawn(warm::run(core, inbox, lifecycle.clone()));
         let make = MakeFront { shared, origin: Arc::clone(&origin), cache: Arc::clone(&cache), common };
-        let served = tokio::spawn(server::serve(listener, make, options, lifecycle.clone()));
+        let serving = ports.serve(make);
         refuse_itself(&origin).await?;
         lifecycle.advance(Stage::Serving);
-        lifecycle.reached(Stage::Noticing).await;
-        let idle = async {
-            // It only fails when it panicked, and then nothing is in flight either.
-            let _ = served.await;
-        };
-        lifecycle.stop(&drain, idle).await;
+        serving.drained().await;
         // It ends by itself when the stop begins, and soon.
         let _ = warming.await;
         // Where a worker still holds on to it, the process ends anyway, and what was not delivered runs out.
@@ -154,15 +113,6 @@ fn workers(settings: &RouterSettings) -> usize {
         0 => thread::available_parallelism().map_or(1, usize::from),
         count => count,
     }
-}
-
-/// Health and reflection.
-async fn common(health: &Health) -> Result<Routes, StartError> {
-    let reflection = tonic_reflection::server::Builder::configure()
-        .register_encoded_file_descriptor_set(layer_proto::FILE_DESCRIPTOR_SET)
-        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        .build_v1()?;
-    Ok(Routes::new(health.grpc(SERVICES).await).add_service(reflection))
 }
 
 /// Asks the origin for Layer's own health page: an origin that has one is a router, perhaps this one, and a request would
