@@ -204,6 +204,7 @@ macro_rules! conformance {
                 a_namespace_hold_stops_nothing
                 a_namespace_hold_that_ran_out_purges
                 only_an_unreleased_hold_purges
+                a_hold_that_ran_out_unseen_purges_whatever_comes_first
                 a_purge_ends_values_of_all_kinds_and_leases
                 a_purge_leaves_key_holds_open
             }

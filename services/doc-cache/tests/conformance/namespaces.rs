@@ -53,6 +53,24 @@ pub async fn only_an_unreleased_hold_purges<F: Fixture>(case: Case<F>) {
     assert_eq!(found.namespace_holds, 1, "the long one stands");
 }
 
+/// Nobody has looked since: what another write does must not make its running out forgotten.
+pub async fn a_hold_that_ran_out_unseen_purges_whatever_comes_first<F: Fixture>(case: Case<F>) {
+    for comes_first in ["hold", "release"] {
+        let (late, other, next) = (write(), write(), write());
+        case.store("k", comes_first).await;
+        case.hold_namespace(late, SHORT).await;
+        case.hold_namespace(other, LONG).await;
+        case.fixture.pass(AFTER_SHORT).await;
+        match comes_first {
+            "hold" => case.hold_namespace(next, LONG).await,
+            _ => case.release_namespace(other).await,
+        }
+        case.assert_miss("k").await;
+        case.release_namespace(other).await;
+        case.release_namespace(next).await;
+    }
+}
+
 pub async fn a_purge_ends_values_of_all_kinds_and_leases<F: Fixture>(case: Case<F>) {
     let chunks = Scope { kind: Kind::Chunk, ..case.scope.clone() };
     let elsewhere = Scope { namespace: format!("{}-other", case.scope.namespace), ..case.scope.clone() };
