@@ -27,6 +27,8 @@ use crate::{
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Namespace of the keys that probes use. If it exists at the origin, a probe takes nothing from it but a record.
 const PROBE_NAMESPACE: &str = "hevlayer-probe";
+/// Causes that are logged of a replica before it answers again.
+const CAUSES_MAX: usize = 4;
 /// Deliveries at a time while the cache takes them.
 const DELIVERIES: usize = 16;
 /// The first pause after a delivery has failed; it doubles
@@ -86,8 +88,7 @@ async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
 /// Probes replicas that are not up, and idle ones, when they are due.
 async fn probe(shared: Arc<Shared>, channels: Arc<Channels>) {
     let mut flying = FuturesUnordered::new();
-    // What was last said of each replica: a line for each news.
-    let mut told: HashMap<u64, String> = HashMap::new();
+    let mut told: Told = HashMap::new();
     loop {
         let list = shared.replicas.list();
         told.retain(|id, _| list.iter().any(|replica| replica.id == *id));
@@ -105,21 +106,23 @@ async fn probe(shared: Arc<Shared>, channels: Arc<Channels>) {
     }
 }
 
-/// Logs why a replica cannot be reached, once for each cause in a row.
-fn tell(told: &mut HashMap<u64, String>, replica: &Replica, cause: Option<String>) {
-    match cause {
-        None => drop(told.remove(&replica.id)),
-        Some(cause) if told.get(&replica.id) == Some(&cause) => {}
-        Some(cause) => {
-            tracing::warn!(replica = %replica.address, %cause, "a replica of the document cache cannot be reached");
-            told.insert(replica.id, cause);
-        }
+/// Why each replica could not be reached since it answered last, as far as it was logged.
+type Told = HashMap<u64, Vec<String>>;
+
+/// Logs why a replica cannot be reached, once for each cause: one that refuses a certificate breaks the connection off now
+/// before and now after it has said so.
+fn tell(told: &mut Told, replica: &Replica, cause: Option<String>) {
+    let Some(cause) = cause else { return drop(told.remove(&replica.id)) };
+    let known = told.entry(replica.id).or_default();
+    if known.len() < CAUSES_MAX && !known.contains(&cause) {
+        tracing::warn!(replica = %replica.address, %cause, "a replica of the document cache cannot be reached");
+        known.push(cause);
     }
 }
 
 /// Asks twice: the first call may connect, the second must keep the deadline that callers have.
 ///
-/// Gives why the connection failed, if it did.
+/// Gives why it failed, if it did.
 async fn probe_one(
     shared: Arc<Shared>,
     channels: Arc<Channels>,
@@ -133,7 +136,8 @@ async fn probe_one(
         answer = ask(&shared, &channels, &replica, shared.read_deadline(1), &mut cause).await;
     }
     shared.probed(&replica, answer.is_ok());
-    (replica, cause)
+    let failed = answer.is_err().then(|| cause.unwrap_or_else(|| "no answer in time".to_owned()));
+    (replica, failed)
 }
 
 fn probe_scope(shared: &Shared) -> Option<Scope> {
