@@ -8,9 +8,9 @@ use super::sheets::Shape;
 
 /// Throughput over the bare tonic call's, at least.
 const OVER_BARE: f64 = 0.5;
-/// Median latency at 16 connections, in ms.
+/// Median latency at 16 connections and a given pace, in ms.
 const P50_MS: f64 = 0.3;
-/// 99th percentile at 16 connections, in ms.
+/// 99th percentile of the same, in ms.
 const P99_MS: f64 = 1.5;
 /// Time per fetch with the cache killed, over the same without a cache.
 const DOWN: f64 = 1.05;
@@ -44,8 +44,8 @@ impl Judged {
 /// All aims that the results can tell of.
 pub(super) fn judge(results: &Results) -> Vec<Judged> {
     let one = results.warm.iter().filter(|cell| cell.shape == Shape::One);
-    let mut all: Vec<Judged> = one.clone().flat_map(throughput).collect();
-    all.extend(one.filter(|cell| cell.connections == 16).flat_map(latency));
+    let mut all: Vec<Judged> = one.flat_map(throughput).collect();
+    all.extend(results.paced.iter().flat_map(latency));
     all.extend(results.cold.iter().filter_map(down));
     all.extend(bulk(&results.far));
     all.extend(results.ingestion.iter().map(|ingestion| {
@@ -73,7 +73,7 @@ fn latency(cell: &Cell) -> Vec<Judged> {
     let of = |target: Target| {
         let p50 = cell.spread(target, |shot| shot.p50_us / 1e3)?;
         let p99 = cell.spread(target, |shot| shot.p99_us / 1e3)?;
-        let what = |share: &str| format!("{share} of a fetch, {}, at 16", target.name());
+        let what = |share: &str| format!("{share} of a fetch, {}, at {}", target.name(), cell.load());
         Some([Judged::at_most(what("p50"), p50, P50_MS, " ms"), Judged::at_most(what("p99"), p99, P99_MS, " ms")])
     };
     [Target::Http, Target::Grpc].into_iter().filter_map(of).flatten().collect()

@@ -112,6 +112,8 @@ fn warm(router: &Server) -> Result<()> {
 fn measure(options: &Options, schedule: &Schedule, parts: &mut Parts) -> Result<Results> {
     let mut results = Results::default();
     (results.warm, results.stray_queries) = cells(schedule, parts, &Shape::ALL, &Target::WARM)?;
+    let paced = Cell::new(Shape::One, PACED_CONNECTIONS, Some(PACE), &Target::PACED);
+    results.paced.push(measure_cell(schedule, parts, paced)?.0);
     eprintln!("bulk writes");
     (results.bulk, results.far) = bulk::measure_both(parts, options, schedule)?;
     for (what, rewritten) in [("new documents are written", 0), ("every tenth row is a document being fetched", 1)] {
@@ -126,28 +128,42 @@ fn measure(options: &Options, schedule: &Schedule, parts: &mut Parts) -> Result<
     Ok(results)
 }
 
+/// How many requests a second where latency is looked at: a fraction of what each target can do.
+const PACE: u32 = 8_000;
+/// On so many connections.
+const PACED_CONNECTIONS: usize = 16;
+
 /// Measures the targets in turn, at every number of connections; also how many queries of the router reached the origin.
 fn cells(schedule: &Schedule, parts: &Parts, shapes: &[Shape], targets: &[Target]) -> Result<(Vec<Cell>, u64)> {
     let (mut cells, mut queries) = (Vec::new(), 0);
     for &shape in shapes {
-        let aims: Vec<(Target, Aim<'_>)> = targets.iter().map(|&target| (target, aim(parts, shape, target))).collect();
         for &connections in &schedule.connections {
-            eprintln!("{} at {connections} connections", shape.name());
-            let mut cell = Cell::new(shape, connections, targets);
-            for round in 0..schedule.rounds {
-                for (target, aim) in aims.iter().cycle().skip(round % aims.len()).take(aims.len()) {
-                    let before = Tally::fetch(parts.origin.address())?;
-                    let shot = shot::take(aim, connections, schedule)
-                        .with_context(|| format!("{} at {connections} connections", target.name()))?;
-                    let asked = Tally::fetch(parts.origin.address())?.since(before).lookups;
-                    queries += if *target == Target::Origin { 0 } else { asked };
-                    cell.add(*target, shot);
-                }
-            }
+            let (cell, asked) = measure_cell(schedule, parts, Cell::new(shape, connections, None, targets))?;
+            queries += asked;
             cells.push(cell);
         }
     }
     Ok((cells, queries))
+}
+
+/// Measures the targets of one cell in turn.
+fn measure_cell(schedule: &Schedule, parts: &Parts, mut cell: Cell) -> Result<(Cell, u64)> {
+    eprintln!("{} at {}", cell.shape.name(), cell.load());
+    let targets: Vec<Target> = cell.series.iter().map(|(target, _)| *target).collect();
+    let aims: Vec<(Target, Aim<'_>)> =
+        targets.into_iter().map(|target| (target, aim(parts, cell.shape, target))).collect();
+    let mut queries = 0;
+    for round in 0..schedule.rounds {
+        for (target, aim) in aims.iter().cycle().skip(round % aims.len()).take(aims.len()) {
+            let before = Tally::fetch(parts.origin.address())?;
+            let shot = shot::take(aim, cell.connections, cell.pace, schedule)
+                .with_context(|| format!("{} at {}", target.name(), cell.load()))?;
+            let asked = Tally::fetch(parts.origin.address())?.since(before).lookups;
+            queries += if *target == Target::Origin { 0 } else { asked };
+            cell.add(*target, shot);
+        }
+    }
+    Ok((cell, queries))
 }
 
 fn aim(parts: &Parts, shape: Shape, target: Target) -> Aim<'_> {

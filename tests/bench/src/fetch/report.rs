@@ -17,7 +17,11 @@ pub(super) fn text(facts: &Facts, results: &Results) -> String {
     let mut text = facts.text();
     let _ = write!(text, "\n### Aims of fetches\n\n{}", aims_table(results));
     let _ = write!(text, "\n### Throughput of a fetch, over the others'\n\n{}", ratios_table(results));
-    let _ = write!(text, "\n### Fetches\n\n{}", figures_table(results.warm.iter().chain(&results.cold)));
+    let _ = write!(
+        text,
+        "\n### Fetches\n\n{}",
+        figures_table(results.warm.iter().chain(&results.paced).chain(&results.cold))
+    );
     let stray = results.stray_queries;
     let _ = write!(
         text,
@@ -97,7 +101,7 @@ fn figures_row(cell: &Cell, target: Target) -> Vec<String> {
     let behind = cell.spread(target, |shot| shot.behind_us.unwrap_or(f64::NAN));
     vec![
         cell.shape.name().to_owned(),
-        cell.connections.to_string(),
+        cell.load(),
         target.name().to_owned(),
         range(cell.spread(target, |shot| shot.per_second), 0),
         middle(|shot| shot.p50_us),

@@ -25,6 +25,8 @@ pub(super) enum Target {
 }
 
 impl Target {
+    /// Those whose latency is compared at a given pace.
+    pub(super) const PACED: [Self; 4] = [Self::Http, Self::Grpc, Self::Bare, Self::Redis];
     /// Those that are compared while the cache is warm.
     pub(super) const WARM: [Self; 5] = [Self::Http, Self::Grpc, Self::Bare, Self::Redis, Self::Origin];
     /// Those that are compared when the cache was killed.
@@ -48,12 +50,14 @@ impl Target {
 pub(super) struct Cell {
     pub(super) shape: Shape,
     pub(super) connections: usize,
+    /// Requests a second, where their number was given and not the target's limit.
+    pub(super) pace: Option<u32>,
     pub(super) series: Vec<(Target, Vec<Shot>)>,
 }
 
 impl Cell {
-    pub(super) fn new(shape: Shape, connections: usize, targets: &[Target]) -> Self {
-        Self { shape, connections, series: targets.iter().map(|target| (*target, Vec::new())).collect() }
+    pub(super) fn new(shape: Shape, connections: usize, pace: Option<u32>, targets: &[Target]) -> Self {
+        Self { shape, connections, pace, series: targets.iter().map(|target| (*target, Vec::new())).collect() }
     }
 
     pub(super) fn add(&mut self, target: Target, shot: Shot) {
@@ -64,6 +68,14 @@ impl Cell {
 
     fn shots(&self, target: Target) -> &[Shot] {
         self.series.iter().find(|(of, _)| *of == target).map_or(&[], |(_, shots)| shots)
+    }
+
+    /// How it was loaded, as the tables tell it.
+    pub(super) fn load(&self) -> String {
+        match self.pace {
+            None => self.connections.to_string(),
+            Some(pace) => format!("{}, {pace}/s", self.connections),
+        }
     }
 
     /// The spread of one figure over the rounds.
@@ -114,6 +126,8 @@ pub(super) struct Ingestion {
 #[derive(Debug, Default)]
 pub(super) struct Results {
     pub(super) warm: Vec<Cell>,
+    /// The cache warm, at a given pace.
+    pub(super) paced: Vec<Cell>,
     pub(super) cold: Vec<Cell>,
     pub(super) bulk: Bulk,
     /// To an origin that is far away.

@@ -39,11 +39,14 @@ pub(super) struct Aim<'a> {
 }
 
 /// Takes a measurement on fresh connections, after a warm-up on the same ones.
-pub(super) fn take(aim: &Aim<'_>, connections: usize, schedule: &Schedule) -> Result<Shot> {
+pub(super) fn take(aim: &Aim<'_>, connections: usize, pace: Option<u32>, schedule: &Schedule) -> Result<Shot> {
     let mut load = Load::connect(aim.address, connections, &aim.sheet)?;
     load.run(Limit::Time(schedule.warm_up))?;
     let before = aim.cpu()?;
-    let stretch = load.run(Limit::Time(schedule.time))?;
+    let stretch = match pace {
+        None => load.run(Limit::Time(schedule.time))?,
+        Some(per_second) => load.paced(schedule.time, per_second)?,
+    };
     let after = aim.cpu()?;
     let outcome = stretch.outcome.checked()?;
     let requests = outcome.requests as f64;

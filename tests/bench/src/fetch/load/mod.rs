@@ -2,13 +2,14 @@
 //! for another document each time. One wrong answer ends it: a run with errors has no figures.
 
 mod connection;
+mod paced;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use mio::{Events, Poll, Token};
 
 use crate::load::{Limit, Outcome};
@@ -18,6 +19,9 @@ use connection::Connection;
 
 /// With no answer on any connection for this long, the target hangs.
 const STALLED: Duration = Duration::from_secs(10);
+
+/// What wakes the loop when a request is due.
+const ALARM: Token = Token(usize::MAX);
 
 /// From one question of a connection to its next; prime, so that all are asked before one is asked again.
 const STRIDE: usize = 7_919;
@@ -75,35 +79,49 @@ impl Load {
         for index in 0..self.connections.len() {
             self.next(index, &mut stretch, limit, Instant::now())?;
         }
-        let mut events = Events::with_capacity(256);
+        let (mut events, mut free) = (Events::with_capacity(256), Vec::new());
         while stretch.busy > 0 {
-            self.turn(&mut events, &mut stretch, limit)?;
+            self.answers(&mut events, STALLED, &mut stretch, &mut free)?;
+            ensure!(!free.is_empty() || !events.is_empty(), self.stalled());
+            for index in free.drain(..) {
+                self.next(index, &mut stretch, limit, Instant::now())?;
+            }
         }
         stretch.outcome.elapsed = stretch.begun.elapsed();
         Ok(stretch)
     }
 
-    fn turn(&mut self, events: &mut Events, stretch: &mut Stretch, limit: Limit) -> Result<()> {
-        match self.poll.poll(events, Some(STALLED)) {
+    /// Waits for answers, `patience` at the most, records them, and adds the connections that are free again.
+    fn answers(
+        &mut self,
+        events: &mut Events,
+        patience: Duration,
+        stretch: &mut Stretch,
+        free: &mut Vec<usize>,
+    ) -> Result<()> {
+        match self.poll.poll(events, Some(patience)) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             other => other.context("poller")?,
         }
-        if events.is_empty() {
-            bail!("{} gave no answer for {} s", self.address, STALLED.as_secs());
-        }
         for event in events.iter() {
+            if event.token() == ALARM {
+                continue;
+            }
             let index = event.token().0;
             let connection = &mut self.connections[index];
             let Some(answered) = connection.advance(&self.sheet, event.is_read_closed())? else {
                 continue;
             };
-            let now = Instant::now();
-            stretch.outcome.record(now - connection.started);
+            stretch.outcome.record(connection.started.elapsed());
             stretch.hits += u64::from(answered.hit);
             stretch.busy -= 1;
-            self.next(index, stretch, limit, now)?;
+            free.push(index);
         }
         Ok(())
+    }
+
+    fn stalled(&self) -> String {
+        format!("{} gave no answer for {} s", self.address, STALLED.as_secs())
     }
 
     /// Starts the next request on a connection, if there is to be one.
