@@ -12,6 +12,7 @@ use crate::{
     channels::{Channels, Client},
     error::Away,
     observe::Operation,
+    pack::size,
     shared::Shared,
     value::LeaseToken,
 };
@@ -91,14 +92,18 @@ pub(crate) fn garbage() -> Status {
 /// What a lookup says, its body as it came.
 #[derive(Debug)]
 pub(crate) enum Said {
-    Hit(v1::Body),
+    /// The body, and how many bytes it has unpacked.
+    Hit(v1::Body, usize),
     Miss(Option<LeaseToken>),
 }
 
 impl Said {
     pub(crate) fn of(lookup: Option<v1::Lookup>) -> Result<Self, Status> {
         match lookup.and_then(|lookup| lookup.outcome).ok_or_else(garbage)? {
-            lookup::Outcome::Hit(body) => Ok(Self::Hit(body)),
+            lookup::Outcome::Hit(body) => {
+                let size = size(&body).ok_or_else(garbage)?;
+                Ok(Self::Hit(body, size))
+            }
             lookup::Outcome::Lease(lease) => {
                 let fits = (1..=LEASE_BYTES_MAX).contains(&lease.token.len());
                 if fits { Ok(Self::Miss(Some(LeaseToken(lease.token)))) } else { Err(garbage()) }

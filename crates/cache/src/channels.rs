@@ -16,6 +16,7 @@ use hyper_util::rt::TokioIo;
 use layer_proto::cache::v1::doc_cache_service_client::DocCacheServiceClient;
 use layer_service::config::ConfigError;
 use tokio::{net::TcpStream, time::Instant};
+use tokio_util::either::Either;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
 
 use crate::{
@@ -82,15 +83,17 @@ impl TcpDial {
 
 impl Dial for TcpDial {
     fn channel(&self, address: SocketAddr, host: &str) -> Result<Channel, tonic::transport::Error> {
-        let connect = tower::service_fn(move |_| connect(address));
+        let corked = self.tls.is_none();
+        let connect = tower::service_fn(move |_| connect(address, corked));
         Ok(self.endpoint(address, host)?.connect_with_connector_lazy(connect))
     }
 }
 
-async fn connect(address: SocketAddr) -> io::Result<TokioIo<Cork<TcpStream>>> {
+/// Connects. Under TLS nothing is kept back: the last word of a handshake that fails is written and never flushed.
+async fn connect(address: SocketAddr, corked: bool) -> io::Result<TokioIo<Either<Cork<TcpStream>, TcpStream>>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    Ok(TokioIo::new(Cork::new(stream)))
+    Ok(TokioIo::new(if corked { Either::Left(Cork::new(stream)) } else { Either::Right(stream) }))
 }
 
 /// What every connection to a replica has.

@@ -17,7 +17,7 @@ use layer_proto::cache::v1::{BatchGetRequest, IndexedLookup};
 use tokio::{
     runtime::Handle,
     sync::oneshot,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 use tonic::Status;
 use tracing::{Instrument, Span};
@@ -72,8 +72,8 @@ struct Waiting {
 pub(crate) enum Turn {
     /// It is a call of its own; what gathers meanwhile goes when this ends.
     Alone(Calling),
-    /// It goes with others.
-    Joined(oneshot::Receiver<Answer>),
+    /// It goes with others. The first of them sees to it that they do not wait for long.
+    Joined { answer: oneshot::Receiver<Answer>, first: bool },
 }
 
 /// A call under way.
@@ -91,14 +91,25 @@ impl Gather {
             return Turn::Alone(Calling { cache: cache.clone(), scope: scope.clone() });
         };
         let (tell, answer) = oneshot::channel();
+        let first = lane.waiting.is_empty();
         lane.waiting.push_back(Waiting { key: key.clone(), tell, span: Span::current() });
-        if lane.calls < CALLS && lane.began.elapsed() >= GATHER {
-            lane.calls += 1;
-            drop(lanes);
-            // Which begins a call, as the end of one does.
-            drop(Calling { cache: cache.clone(), scope: scope.clone() });
+        drop(lanes);
+        let begun = Self::hurry(cache, scope);
+        Turn::Joined { answer, first: first && !begun }
+    }
+
+    /// Begins a call for those that wait, if the last began long enough ago; whether it did.
+    fn hurry(cache: &Cache, scope: &Scope) -> bool {
+        let mut lanes = cache.gather.lock();
+        let Some(lane) = lanes.get_mut(scope) else { return false };
+        if lane.waiting.is_empty() || lane.calls >= CALLS || lane.began.elapsed() < GATHER {
+            return false;
         }
-        Turn::Joined(answer)
+        lane.calls += 1;
+        drop(lanes);
+        // Which begins a call, as the end of one does.
+        drop(Calling { cache: cache.clone(), scope: scope.clone() });
+        true
     }
 
     /// A call has ended; those that go next, if any wait.
@@ -135,8 +146,20 @@ impl Gather {
     }
 }
 
-/// Waits for what others' call says.
-pub(crate) async fn joined(answer: oneshot::Receiver<Answer>, until: Instant) -> Answer {
+/// Waits for what a call together says.
+pub(crate) async fn joined(
+    cache: &Cache,
+    scope: &Scope,
+    mut answer: oneshot::Receiver<Answer>,
+    first: bool,
+    until: Instant,
+) -> Answer {
+    if first && let Ok(answer) = timeout(GATHER, &mut answer).await {
+        return answer.unwrap_or(Err(Away::Failed));
+    }
+    if first {
+        Gather::hurry(cache, scope);
+    }
     match timeout_at(until, answer).await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => Err(Away::Failed),

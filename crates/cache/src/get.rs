@@ -25,7 +25,7 @@ use crate::{
     key::Key,
     message::{pieces, within},
     observe::Operation,
-    pack::{size, unpack},
+    pack::unpack,
     replicas::Replica,
     scope::Scope,
     shared::Shared,
@@ -114,12 +114,9 @@ impl Reader<'_> {
         let asking = self.asking(1);
         let said = match Gather::enter(self.cache, self.scope, key) {
             Turn::Alone(_calling) => asking.ask(Operation::Get, &mut One { scope: self.scope, key }).await?,
-            Turn::Joined(answer) => joined(answer, asking.until).await?,
+            Turn::Joined { answer, first } => joined(self.cache, self.scope, answer, first, asking.until).await?,
         };
-        understood(said, room).map_err(|_| {
-            self.cache.shared.read_failed();
-            Away::Failed
-        })
+        Ok(self.cache.shared.understood(said, room))
     }
 
     /// Adds what is found of each key, in order; of a piece that fails, what was said before it failed.
@@ -127,7 +124,13 @@ impl Reader<'_> {
         for piece in pieces(keys) {
             let _turn = self.turn(piece.len()).await?;
             let mut found: Vec<Option<Lookup>> = vec![None; piece.len()];
-            let mut question = Many { scope: self.scope, keys: &piece, found: &mut found, room: &mut *room };
+            let mut question = Many {
+                shared: &self.cache.shared,
+                scope: self.scope,
+                keys: &piece,
+                found: &mut found,
+                room: &mut *room,
+            };
             let told = self.asking(piece.len()).ask(Operation::BatchGet, &mut question).await;
             if told == Ok(Told::Some) {
                 lookups.extend(found.into_iter().map_while(|lookup| lookup));
@@ -176,6 +179,7 @@ impl Question for One<'_> {
 }
 
 struct Many<'a, 'r> {
+    shared: &'a Shared,
     scope: &'a Scope,
     keys: &'a [Key],
     found: &'a mut [Option<Lookup>],
@@ -191,7 +195,8 @@ impl Many<'_, '_> {
         while let Some(piece) = stream.message().await? {
             for indexed in piece.lookups {
                 let place = self.found.get_mut(indexed.index as usize).ok_or_else(garbage)?;
-                let Some(lookup) = understood(Said::of(indexed.lookup)?, self.room)? else { return Ok(Told::Some) };
+                let said = Said::of(indexed.lookup)?;
+                let Some(lookup) = self.shared.understood(said, self.room) else { return Ok(Told::Some) };
                 if place.replace(lookup).is_some() {
                     return Err(garbage());
                 }
@@ -221,15 +226,22 @@ impl Question for Many<'_, '_> {
     }
 }
 
-/// What was said, unpacked; nothing where there is no room for it.
-fn understood(said: Said, room: &mut Room<'_>) -> Result<Option<Lookup>, Status> {
-    match said {
-        Said::Hit(body) => {
-            let size = size(&body).ok_or_else(garbage)?;
-            let body = room(size).then(|| unpack(body).ok_or_else(garbage));
-            Ok(body.transpose()?.map(Lookup::Hit))
+impl Shared {
+    /// What was said, unpacked; nothing where there is no room for it. A body that cannot be unpacked was stored so: that is
+    /// no fault of who sends it, and no look-up that came with it fails for it.
+    fn understood(&self, said: Said, room: &mut Room<'_>) -> Option<Lookup> {
+        match said {
+            Said::Hit(body, size) => room(size).then(|| {
+                unpack(body).map_or_else(
+                    || {
+                        self.observe.unreadable();
+                        Lookup::Miss(None)
+                    },
+                    Lookup::Hit,
+                )
+            }),
+            Said::Miss(lease) => Some(Lookup::Miss(lease)),
         }
-        Said::Miss(lease) => Ok(Some(Lookup::Miss(lease))),
     }
 }
 

@@ -35,6 +35,8 @@ layer_service::metrics! {
     UNDELIVERED = Counter "layer_cache_undelivered_total" by ["what"];
     /// Keys looked up while a write of theirs was undelivered: answered from the origin.
     BYPASSED = Counter "layer_cache_bypassed_total";
+    /// Values that were found and could not be unpacked: answered from the origin.
+    UNREADABLE = Counter "layer_cache_unreadable_total";
 }
 
 /// What a call is for.
@@ -124,6 +126,7 @@ pub(crate) struct Observe {
     fills: [IntCounter; FILL_ENDS.len()],
     undelivered: [IntCounter; UNDELIVERED_NAMES.len()],
     bypassed: IntCounter,
+    unreadable: IntCounter,
     breakers: [IntGauge; 2],
     replicas: [IntGauge; 2],
     backlog: [IntGauge; 2],
@@ -137,6 +140,7 @@ impl Observe {
             fills: metrics.counter(&FILLS).of(FILL_ENDS),
             undelivered: metrics.counter(&UNDELIVERED).of(UNDELIVERED_NAMES),
             bypassed: metrics.counter(&BYPASSED).only(),
+            unreadable: metrics.counter(&UNREADABLE).only(),
             breakers: metrics.gauge(&BREAKER).of(["read", "write"]),
             replicas: metrics.gauge(&REPLICAS).of(["known", "connected"]),
             backlog: metrics.gauge(&BACKLOG).of(["keys", "namespaces"]),
@@ -159,6 +163,10 @@ impl Observe {
 
     pub(crate) fn bypassed(&self, keys: usize) {
         self.bypassed.inc_by(keys as u64);
+    }
+
+    pub(crate) fn unreadable(&self) {
+        self.unreadable.inc();
     }
 
     /// Brings the gauges to `state`.

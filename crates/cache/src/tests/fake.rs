@@ -47,6 +47,8 @@ pub(crate) enum Mode {
     Hangs,
     /// Answers reads, and never answers what writes tell it.
     HangsOnWrites,
+    /// Answers the first look-up of a batch, and fails.
+    Breaks,
     /// Answers look-ups of one key, and never one of several.
     HangsOnBatches,
     /// Takes a while for every call that clears keys.
@@ -367,6 +369,10 @@ impl DocCacheService for FakeReplica {
         let pieces: Vec<_> = found.chunks(100).map(|piece| v1::BatchGetResponse { lookups: piece.to_vec() }).collect();
         let pieces = futures_util::stream::iter(pieces).map(Ok);
         Ok(Response::new(match self.net.mode(self.address) {
+            Mode::Breaks => {
+                let first = v1::BatchGetResponse { lookups: found[..1].to_vec() };
+                futures_util::stream::iter([Ok(first), Err(Status::unavailable("it broke"))]).boxed()
+            }
             Mode::Stalls => pieces.take(1).chain(futures_util::stream::pending()).boxed(),
             _ => pieces.boxed(),
         }))

@@ -163,7 +163,7 @@ fn lease(bytes: usize) -> Option<Outcome> {
 
 #[tokio::test(start_paused = true)]
 async fn garbage_is_a_failure_and_nothing_of_it_is_believed() {
-    let broken = Body { data: "no frame".into(), content_type: String::new(), compression: Compression::Zstd.into() };
+    let unknown = Body { data: "a row".into(), content_type: String::new(), compression: 99 };
     let cases = [
         ("an index twice", vec![said(0, lease(8)), said(0, lease(8))]),
         ("an index not at all", vec![said(0, lease(8))]),
@@ -173,7 +173,7 @@ async fn garbage_is_a_failure_and_nothing_of_it_is_believed() {
         ("no lookup", vec![said(0, lease(8)), IndexedLookup { index: 1, lookup: None }]),
         ("an empty lease", vec![said(0, lease(8)), said(1, lease(0))]),
         ("a lease too long", vec![said(0, lease(8)), said(1, lease(65))]),
-        ("a broken body", vec![said(0, lease(8)), said(1, Some(Outcome::Hit(broken)))]),
+        ("a body of an unknown kind", vec![said(0, lease(8)), said(1, Some(Outcome::Hit(unknown)))]),
     ];
     for (what, says) in cases {
         let mesh = Mesh::of(1).await;
@@ -253,4 +253,23 @@ async fn fills_for_a_cache_that_is_away_are_dropped_and_counted() {
     }
     mesh.cache.fill(&mesh.scope, fills(&gotten.lookups));
     mesh.shows("layer_cache_fills_total{status=\"away\"} 3");
+}
+
+/// It was stored so: nobody who sends it is to blame, and what came with it is believed.
+#[tokio::test(start_paused = true)]
+async fn a_body_that_cannot_be_unpacked_is_a_miss_of_its_key_alone() {
+    let mesh = Mesh::of(1).await;
+    // The head of a frame of so many bytes, and nothing of it.
+    let frame = [&zstd::bulk::compress(&[b'x'; 500], 1).unwrap()[..8], b"garbage".as_slice()].concat();
+    let broken = Body { data: frame.into(), content_type: String::new(), compression: Compression::Zstd.into() };
+    for _ in 0..10 {
+        mesh.net.set(1, Mode::Says(vec![said(0, lease(8)), said(1, Some(Outcome::Hit(broken.clone())))]));
+        let gotten = mesh.get(&keys(0..2)).await;
+        assert_eq!((gotten.outcome, has_lease(&gotten.lookups[0])), (GetOutcome::Answered, true));
+        assert_eq!(gotten.lookups[1], Lookup::Miss(None));
+        mesh.net.set(1, Mode::Says(vec![said(0, Some(Outcome::Hit(broken.clone())))]));
+        assert_eq!(mesh.one(0).await, Lookup::Miss(None));
+    }
+    assert_eq!(mesh.state().breaker, CLOSED);
+    mesh.shows("layer_cache_unreadable_total 20");
 }

@@ -190,3 +190,37 @@ async fn more_keys_than_a_worker_may_ask_for_wait() {
     assert_eq!(waits.await.outcome, GetOutcome::Answered);
     assert_eq!(mesh.state().breaker, CLOSED);
 }
+
+/// Behind a call that hangs, with nobody after it who would look.
+#[tokio::test(start_paused = true)]
+async fn who_is_joined_to_nothing_goes_soon() {
+    let mesh = Mesh::of(1).await;
+    mesh.net.set(1, Mode::Hangs);
+    let mut first = Box::pin(mesh.each(0..1));
+    assert!(poll!(&mut first).is_pending());
+    mesh.net.more(1, |seen| seen.calls).await;
+    mesh.net.set(1, Mode::Well);
+    let (second, took) = timed(mesh.one(1)).await;
+    assert!(has_lease(&second));
+    assert!(took <= Duration::from_millis(2), "{took:?}");
+}
+
+/// A call that broke after part of its answer is made again for the rest: nobody is told of another's key.
+#[tokio::test(start_paused = true)]
+async fn the_rest_of_a_broken_call_goes_to_another_replica() {
+    for round in 0..10 {
+        let mesh = Mesh::of(2).await;
+        for id in 0..4 {
+            let crate::Lookup::Miss(Some(lease)) = mesh.one(id).await else { panic!("no lease") };
+            let body = crate::Body::document(id.to_string());
+            mesh.cache.fill(&mesh.scope, vec![crate::Fill { key: Key::uint(id), lease, body, ttl: None }]);
+        }
+        mesh.until(|mesh| mesh.net.backend().ttls.len() == 4).await;
+        mesh.net.set(1, Mode::Breaks);
+        mesh.net.set(2, if round % 2 == 0 { Mode::Well } else { Mode::Breaks });
+        for (id, gotten) in mesh.each(0..4).await.into_iter().enumerate() {
+            let said = matches!(&gotten.lookups[0], crate::Lookup::Hit(body) if body.data == id.to_string());
+            assert!(said || (round % 2 == 1 && gotten.outcome != GetOutcome::Answered), "{id}: {gotten:?}");
+        }
+    }
+}
