@@ -10,7 +10,7 @@ use crate::{
     backlog::{Backlog, Taken},
     call::{call, left},
     channels::Channels,
-    deliver::deliver,
+    deliver::{Stuck, deliver, deliver_next},
     error::Away,
     key::Key,
     message::{Message, within},
@@ -210,14 +210,19 @@ async fn appeared(shared: &Shared) {
 async fn redeliver(shared: &Shared, channels: &Channels, taken: Taken) -> bool {
     let mut back = GiveBack { shared, taken: Some(taken) };
     let Some(taken) = &mut back.taken else { return true };
-    while let Some(message) = taken.job.messages.front() {
+    while !taken.job.messages.is_empty() {
         let sent = Moment::now();
-        if deliver(shared, channels, &taken.job.scope, message, shared.write_deadline()).await.is_err() {
-            shared.write_failed(sent);
-            return false;
+        match deliver_next(shared, channels, &mut taken.job, shared.write_deadline()).await {
+            Ok(()) => {}
+            // It would be too slow the next time too.
+            Err(Stuck { away: Away::Deadline, slow: true }) if taken.job.shorten() => {}
+            Err(stuck) => {
+                if !stuck.slow {
+                    shared.write_failed(sent);
+                }
+                return false;
+            }
         }
-        shared.write_answered();
-        taken.job.messages.pop_front();
     }
     true
 }

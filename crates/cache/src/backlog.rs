@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     bypass::{BypassGuard, BypassSet, Keys},
+    error::Away,
     message::{Message, WriteId},
     scope::{Place, Scope},
 };
@@ -41,6 +42,43 @@ impl Job {
             false => Some(set.keys(&self.scope, keys)),
         };
         self.guard = guard;
+    }
+
+    /// The messages that come next, `at_most` of them, whose order among each other does not matter.
+    pub(crate) fn next(&self, at_most: usize) -> Vec<Message> {
+        let kind = self.messages.front().map(std::mem::discriminant);
+        let alike = |message: &&Message| Some(std::mem::discriminant(*message)) == kind;
+        self.messages.iter().take_while(alike).take(at_most).cloned().collect()
+    }
+
+    /// These became of the first messages: takes away those that were taken.
+    pub(crate) fn told(&mut self, told: &[Result<(), Away>]) {
+        let mut told = told.iter();
+        self.messages.retain(|_| !told.next().is_some_and(Result::is_ok));
+    }
+
+    /// Whether something has changed that no hold of its own keeps from being served.
+    pub(crate) fn owes(&self) -> bool {
+        self.messages.iter().any(Message::clears)
+    }
+
+    /// Puts a purge in the place of what clears by name, and of all that has many keys; whether there was any. Of holds of
+    /// many keys, opened or to be opened anew, the one to be opened becomes the namespace's; the others run out.
+    pub(crate) fn shorten(&mut self) -> bool {
+        let long = |message: &Message| message.clears() || message.is_bulk();
+        if !self.messages.iter().any(long) {
+            return false;
+        }
+        let unknown = self.messages.iter().find_map(|message| match message {
+            Message::Hold(id, _) if message.is_bulk() => Some(*id),
+            _ => None,
+        });
+        self.messages.retain(|message| !long(message));
+        self.messages.push_front(Message::Purge);
+        if let Some(write) = unknown {
+            self.messages.push_front(Message::HoldNamespace(write));
+        }
+        true
     }
 
     /// Against the bound: its keys, and 1 for a job without.

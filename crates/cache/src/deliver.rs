@@ -5,10 +5,11 @@
 
 use std::time::Duration;
 
-use futures_util::{StreamExt, stream::FuturesUnordered};
+use futures_util::{StreamExt, future::join_all, stream::FuturesUnordered};
 use tokio::time::{Instant, sleep_until};
 
 use crate::{
+    backlog::Job,
     call::{call, left},
     channels::Channels,
     error::Away,
@@ -17,12 +18,45 @@ use crate::{
     shared::Shared,
 };
 
-/// A message takes about a millisecond, one of 10,000 keys some tens: who is silent for longer gets company.
+/// A message takes about a millisecond, one of 1,000 keys some tens at the most: who is silent for longer gets company.
 const HEDGE: Duration = Duration::from_millis(100);
 /// How often each replica is asked. A connection that the peer has closed fails once and is made anew.
 const ROUNDS: usize = 3;
 /// The pause before the second round; the third waits twice as long.
 const PAUSE: Duration = Duration::from_millis(20);
+
+/// Messages that are under way at once, where their order does not matter.
+const AT_ONCE: usize = 4;
+
+/// Why messages were not taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stuck {
+    pub(crate) away: Away,
+    /// It proves nothing about the cache: it took another of them, or they had many keys and the time was not enough. Then
+    /// it may well be serving what they were to clear.
+    pub(crate) slow: bool,
+}
+
+/// Tells the cache the next messages of a job, until `until` at the most. What was taken is not in the job any more.
+pub(crate) async fn deliver_next(
+    shared: &Shared,
+    channels: &Channels,
+    job: &mut Job,
+    until: Instant,
+) -> Result<(), Stuck> {
+    let next = job.next(AT_ONCE);
+    let told = join_all(next.iter().map(|message| deliver(shared, channels, &job.scope, message, until))).await;
+    let any = told.iter().any(Result::is_ok);
+    if any {
+        shared.write_answered();
+    }
+    let stuck = next.iter().zip(&told).find_map(|(message, told)| {
+        let away = told.err()?;
+        Some(Stuck { away, slow: any || (away == Away::Deadline && message.is_bulk()) })
+    });
+    job.told(&told);
+    stuck.map_or(Ok(()), Err)
+}
 
 /// Tells the cache, until `until` at the most.
 pub(crate) async fn deliver(

@@ -20,6 +20,12 @@ use crate::{
 pub(crate) const KEYS_MAX: usize = 10_000;
 /// Bytes of keys of one call at the most: well below gRPC's usual limit of 4 MiB on a message.
 pub(crate) const KEY_BYTES: usize = 1024 * 1024;
+/// Keys of one message of a write at the most: so few that some of what a large write tells gets through in time, even
+/// where the cache is too slow for all of it.
+const TOLD_MAX: usize = 1000;
+/// Keys of one message at the most that say something about the cache when nobody takes them in time. More may be too many
+/// for the time, while the cache is well and serves.
+const FEW: usize = 256;
 
 /// A write's id.
 pub(crate) type WriteId = [u8; 16];
@@ -55,6 +61,11 @@ impl Message {
     /// Whether it says that something has changed which no hold of its own keeps from being served.
     pub(crate) fn clears(&self) -> bool {
         matches!(self, Self::Clear(_) | Self::Purge)
+    }
+
+    /// Whether it may need longer than it is given though the cache is well.
+    pub(crate) fn is_bulk(&self) -> bool {
+        self.keys().is_some_and(|keys| keys.len() > FEW)
     }
 
     pub(crate) fn keys(&self) -> Option<&Keys> {
@@ -124,9 +135,18 @@ fn ids(keys: &[Key]) -> Vec<Bytes> {
 
 /// Cuts keys to pieces that fit a call.
 pub(crate) fn pieces(keys: &[Key]) -> Vec<Keys> {
+    cut(keys, KEYS_MAX)
+}
+
+/// Cuts the keys of a write to pieces of a message each.
+pub(crate) fn told_pieces(keys: &[Key]) -> Vec<Keys> {
+    cut(keys, TOLD_MAX)
+}
+
+fn cut(keys: &[Key], keys_max: usize) -> Vec<Keys> {
     let (mut pieces, mut start, mut bytes) = (Vec::new(), 0, 0);
     for (index, key) in keys.iter().enumerate() {
-        if index - start == KEYS_MAX || bytes + key.as_bytes().len() > KEY_BYTES {
+        if index - start == keys_max || bytes + key.as_bytes().len() > KEY_BYTES {
             pieces.push(Arc::from(&keys[start..index]));
             (start, bytes) = (index, 0);
         }
@@ -152,5 +172,6 @@ mod tests {
         let large: Vec<Key> = (0..1500).map(|n| Key::text(&format!("{n:01023}x"))).collect();
         assert_eq!(lengths(&large), [1024, 476]);
         assert_eq!(pieces(&small).concat(), small);
+        assert_eq!(told_pieces(&small[..2500]).iter().map(|piece| piece.len()).collect::<Vec<_>>(), [1000, 1000, 500]);
     }
 }

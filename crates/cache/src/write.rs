@@ -11,10 +11,10 @@ use crate::{
     cache::Cache,
     call::sooner,
     channels::Channels,
-    deliver::deliver,
+    deliver::deliver_next,
     error::{Away, Refused, Untold},
     key::Key,
-    message::{Message, WriteId, pieces},
+    message::{Message, WriteId, told_pieces},
     moment::Moment,
     observe::Undelivered,
     scope::Scope,
@@ -89,34 +89,21 @@ struct Pending<'a> {
 }
 
 impl Pending<'_> {
-    /// Delivers one after the other until one cannot be delivered; whether any was.
+    /// Delivers one after the other until one cannot be delivered; whether the cache may be there, and just too slow.
     async fn deliver(&mut self) -> bool {
         let (sent, until) = (Moment::now(), self.shared.write_deadline());
         let mut any = false;
-        while let Some(message) = self.job.messages.front() {
-            if deliver(self.shared, self.channels, &self.job.scope, message, until).await.is_err() {
-                if !any {
+        while !self.job.messages.is_empty() {
+            if let Err(stuck) = deliver_next(self.shared, self.channels, &mut self.job, until).await {
+                let slow = any || stuck.slow;
+                if !slow {
                     self.shared.write_failed(sent);
                 }
-                break;
+                return slow;
             }
             any = true;
-            self.shared.write_answered();
-            self.job.messages.pop_front();
         }
         any
-    }
-
-    /// Puts a purge in the place of all that is still to be cleared by name; whether there was any.
-    fn shorten(&mut self) -> bool {
-        let messages = &mut self.job.messages;
-        let left = messages.len();
-        messages.retain(|message| !matches!(message, Message::Clear(_)));
-        let shorter = messages.len() < left;
-        if shorter {
-            messages.push_front(Message::Purge);
-        }
-        shorter
     }
 
     fn forget(mut self) {
@@ -140,7 +127,7 @@ impl Write {
         deadline: Option<std::time::Instant>,
     ) -> Result<Self, Refused> {
         let affects = match affects {
-            Affects::Keys(keys) => Held::Keys(pieces(&keys)),
+            Affects::Keys(keys) => Held::Keys(told_pieces(&keys)),
             Affects::Namespace => Held::Namespace,
         };
         let id = fastrand::u128(..).to_be_bytes();
@@ -173,19 +160,19 @@ impl Write {
         let limit = shared.write_deadline();
         let until = sooner(limit, deadline);
         let undo = Pending { shared, channels, job: Job::new(&self.scope, self.affects.releases(self.id)) };
-        let mut any = false;
-        for message in self.affects.holds(self.id) {
-            if let Err(away) = deliver(shared, channels, &self.scope, &message, until).await {
+        let (mut holds, mut any) = (Job::new(&self.scope, self.affects.holds(self.id)), false);
+        while !holds.messages.is_empty() {
+            if let Err(stuck) = deliver_next(shared, channels, &mut holds, until).await {
                 // Whether a hold stands is not known; if so, the release of the end closes it, or it runs out.
                 undo.forget();
                 // A caller in a hurry, or with too much for the time, says nothing about the cache.
-                if !any && (away != Away::Deadline || until == limit) {
+                let in_time = stuck.away != Away::Deadline || until == limit;
+                if !any && !stuck.slow && in_time {
                     shared.write_failed(sent);
                 }
-                return Err(away);
+                return Err(stuck.away);
             }
             any = true;
-            shared.write_answered();
         }
         undo.forget();
         Ok(())
@@ -217,11 +204,15 @@ impl Write {
         let (shared, channels) = (&*self.cache.shared, &*self.cache.channels);
         let job = Job::new(&self.scope, self.messages(outcome));
         let mut pending = Pending { shared, channels, job };
-        // A cache that answers, and is too slow for so many keys, would be read by others before the backlog is through.
-        if !shared.may_skip() && pending.deliver().await && pending.shorten() {
-            pending.deliver().await;
+        if !shared.may_skip() && pending.deliver().await {
+            // A cache that is too slow for so many keys would be read by others before the backlog is through. Only keys
+            // that are held have no value that could be read.
+            let readable = !self.held || pending.job.owes();
+            if readable && pending.job.shorten() {
+                pending.deliver().await;
+            }
         }
-        let owes = pending.job.messages.iter().any(Message::clears);
+        let owes = pending.job.owes();
         match shared.settings.coherence {
             Coherence::Strict if owes => Err(Untold),
             _ => Ok(()),
@@ -239,7 +230,7 @@ impl Write {
             Outcome::Changed(keys) if keys.len() > self.cache.shared.settings.backlog_keys_max => {
                 [Message::Purge].into()
             }
-            Outcome::Changed(keys) => pieces(&keys).into_iter().map(Message::Clear).collect(),
+            Outcome::Changed(keys) => told_pieces(&keys).into_iter().map(Message::Clear).collect(),
             Outcome::ChangedUnknown => [Message::Purge].into(),
         };
         first.into_iter().chain(releases).collect()

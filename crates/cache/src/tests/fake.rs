@@ -32,6 +32,8 @@ use crate::{channels::Dial, resolve::Resolve};
 
 /// What a slow call takes: longer than a hedge waits, and two of them less than a write does.
 const SLOW: Duration = Duration::from_millis(400);
+/// What a slow key takes: five hundred of them take longer than a write does.
+const SLOW_KEY: Duration = Duration::from_millis(2);
 
 /// What a replica does.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -53,6 +55,8 @@ pub(crate) enum Mode {
     HangsOnBatches,
     /// Takes a while for every call that clears keys.
     SlowClears,
+    /// Takes a while for every key that writes tell it of.
+    SlowKeys,
     /// Answers the first hundred lookups of a batch, and no more.
     Stalls,
     /// Fails every call.
@@ -335,9 +339,11 @@ impl FakeReplica {
         ids: &[Bytes],
         change: impl Fn(&mut Record),
     ) -> Result<(), Status> {
-        if what == "clear" && self.net.mode(self.address) == Mode::SlowClears {
-            // What is tested is how long it takes.
-            sleep_until(Instant::now() + SLOW).await;
+        // What is tested is how long it takes.
+        match self.net.mode(self.address) {
+            Mode::SlowClears if what == "clear" => sleep_until(Instant::now() + SLOW).await,
+            Mode::SlowKeys => sleep_until(Instant::now() + SLOW_KEY * u32::try_from(ids.len()).unwrap()).await,
+            _ => {}
         }
         let mut backend = self.called(true, scope).await?;
         ids.iter().for_each(|id| change(backend.clear(scope, id)));
