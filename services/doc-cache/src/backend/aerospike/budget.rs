@@ -19,6 +19,8 @@ use crate::backend::{Fill, Scope};
 const RECORD_BYTES: u64 = 256;
 /// Namespaces with an account of their own; further ones share one, and are refused the sooner for it.
 const ACCOUNTS_MAX: usize = 4096;
+/// How often accounts are looked through for those that have become empty, while there are too many.
+const PRUNE_MS: u64 = 1000;
 /// Ends of values are kept as coarsely as a part of their time to live: so an account has few, whatever the load.
 const PARTS: u64 = 16;
 
@@ -27,9 +29,11 @@ const PARTS: u64 = 16;
 pub struct Charge {
     ends_ms: u64,
     bytes: u64,
+    /// To the account of those that have none of their own.
+    shared: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct Account {
     used: u64,
     /// Bytes by the time when they end.
@@ -40,15 +44,18 @@ struct Account {
 #[derive(Debug, Default)]
 pub struct Budgets {
     accounts: HashMap<(String, String), Account>,
+    /// Of the namespaces that find no place there.
+    shared: Account,
+    pruned_ms: Option<u64>,
 }
 
 impl Budgets {
     /// Charges `fill` at `now`, by a clock that runs on, to its namespace; `None` where that would be over `share` bytes.
     pub fn charge(&mut self, scope: &Scope, fill: &Fill, share: u64, now: Duration) -> Option<Charge> {
         let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
-        let account = self.account(scope, now_ms);
+        let (account, shared) = self.account(scope, now_ms);
         account.expire(now_ms);
-        let charge = Charge { ends_ms: ends_ms(now_ms, fill.ttl), bytes: bytes(fill) };
+        let charge = Charge { ends_ms: ends_ms(now_ms, fill.ttl), bytes: bytes(fill), shared };
         let used = account.used.saturating_add(charge.bytes);
         (used <= share).then(|| {
             account.used = used;
@@ -59,8 +66,11 @@ impl Budgets {
 
     /// Gives back what was not stored.
     pub fn give_back(&mut self, scope: &Scope, charge: Charge) {
-        let name = self.name(scope);
-        let Some(account) = self.accounts.get_mut(&name) else { return };
+        let account = match charge.shared {
+            true => Some(&mut self.shared),
+            false => self.accounts.get_mut(&name(scope)),
+        };
+        let Some(account) = account else { return };
         if let Some(bytes) = account.ends.get_mut(&charge.ends_ms) {
             let back = charge.bytes.min(*bytes);
             *bytes -= back;
@@ -68,23 +78,33 @@ impl Budgets {
         }
     }
 
-    fn name(&self, scope: &Scope) -> (String, String) {
-        let own = (scope.tenant.clone(), scope.namespace.clone());
-        let full = self.accounts.len() >= ACCOUNTS_MAX && !self.accounts.contains_key(&own);
-        // No caller's tenant is empty.
-        if full { (String::new(), String::new()) } else { own }
+    /// The account of a namespace, and whether it is the shared one.
+    fn account(&mut self, scope: &Scope, now_ms: u64) -> (&mut Account, bool) {
+        let name = name(scope);
+        if !self.accounts.contains_key(&name) && self.accounts.len() >= ACCOUNTS_MAX {
+            self.prune(now_ms);
+            if self.accounts.len() >= ACCOUNTS_MAX {
+                return (&mut self.shared, true);
+            }
+        }
+        // Some of what is shared may be its own, of before it had a place.
+        (self.accounts.entry(name).or_insert_with(|| self.shared.clone()), false)
     }
 
-    fn account(&mut self, scope: &Scope, now_ms: u64) -> &mut Account {
-        let name = self.name(scope);
-        if self.accounts.len() >= ACCOUNTS_MAX && !self.accounts.contains_key(&name) {
-            self.accounts.retain(|_, account| {
-                account.expire(now_ms);
-                account.used > 0
-            });
+    fn prune(&mut self, now_ms: u64) {
+        if self.pruned_ms.is_some_and(|pruned| now_ms.saturating_sub(pruned) < PRUNE_MS) {
+            return;
         }
-        self.accounts.entry(name).or_default()
+        self.pruned_ms = Some(now_ms);
+        self.accounts.retain(|_, account| {
+            account.expire(now_ms);
+            account.used > 0
+        });
     }
+}
+
+fn name(scope: &Scope) -> (String, String) {
+    (scope.tenant.clone(), scope.namespace.clone())
 }
 
 impl Account {
@@ -148,12 +168,44 @@ mod tests {
     }
 
     #[test]
+    fn a_namespace_gets_an_account_of_its_own_once_others_have_expired() {
+        let mut budgets = Budgets::default();
+        for name in 0..=ACCOUNTS_MAX {
+            budgets.charge(&scope(&name.to_string()), &fill(TTL), 1000, NOW);
+        }
+        let last = scope(&ACCOUNTS_MAX.to_string());
+        assert_eq!(budgets.charge(&scope("one more"), &fill(TTL), 1000, NOW), None, "it shares with the last");
+        let later = NOW + 2 * TTL;
+        assert!(budgets.charge(&last, &fill(TTL), 1000, later).is_some());
+        assert!(budgets.charge(&scope("one more"), &fill(TTL), 1000, later).is_some());
+        assert_eq!(budgets.accounts.len(), 2);
+    }
+
+    #[test]
+    fn what_was_charged_to_the_shared_account_is_given_back_to_it() {
+        let mut budgets = Budgets::default();
+        for name in 0..ACCOUNTS_MAX {
+            let ttl = if name == 0 { TTL / 4 } else { TTL };
+            budgets.charge(&scope(&name.to_string()), &fill(ttl), 1000, NOW);
+        }
+        let shared = budgets.charge(&scope("late"), &fill(TTL), 1000, NOW).unwrap();
+        // One has expired since, so there is room for an account of its own.
+        let late = |budgets: &mut Budgets, share| budgets.charge(&scope("late"), &fill(TTL), share, NOW + TTL / 2);
+        assert_eq!(late(&mut budgets, 1000), None, "what it had filled before counts");
+        assert!(late(&mut budgets, 2000).is_some());
+        budgets.give_back(&scope("late"), shared);
+        assert_eq!(late(&mut budgets, 2000), None, "its own is used up");
+        let another = budgets.charge(&scope("another"), &fill(TTL), 1000, NOW + TTL / 2);
+        assert!(another.is_some(), "the shared one is not");
+    }
+
+    #[test]
     fn accounts_are_few_and_small() {
         let mut budgets = Budgets::default();
         for name in 0..2 * ACCOUNTS_MAX {
             budgets.charge(&scope(&name.to_string()), &fill(TTL), u64::MAX, NOW);
         }
-        assert_eq!(budgets.accounts.len(), ACCOUNTS_MAX + 1);
+        assert_eq!(budgets.accounts.len(), ACCOUNTS_MAX);
         assert_eq!(budgets.charge(&scope("one more"), &fill(TTL), 1500, NOW), None, "it shares an account");
         let later = NOW + 2 * TTL;
         assert!(budgets.charge(&scope("one more"), &fill(TTL), 1500, later).is_some());
