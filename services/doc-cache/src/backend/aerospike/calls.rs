@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use aerospike::{BatchOperation, BatchPolicy, Error, ErrorKind, Key, Record, ResultCode, WritePolicy};
+use aerospike::{BatchOperation, BatchPolicy, Client, Error, ErrorKind, Key, Record, ResultCode, WritePolicy};
 
 use super::{connection::Connection, observe};
 use crate::backend::BackendError;
@@ -96,9 +96,22 @@ impl Connection {
         removed
     }
 
-    async fn send(&self, until: Instant, operations: &mut [BatchOperation]) -> Result<(), BackendError> {
+    /// A batch that must end at `until` would be sent.
+    ///
+    /// # Errors
+    /// As [`Connection::batch`] would fail before it sends anything.
+    pub fn may_send(&self, until: Instant) -> Result<(), BackendError> {
+        self.ready(until).map(drop)
+    }
+
+    /// The client, and the time left.
+    fn ready(&self, until: Instant) -> Result<(&Client, Duration), BackendError> {
         let client = self.client().ok_or_else(|| BackendError::Unavailable("not connected yet".to_owned()))?;
-        let remaining = remaining(until)?;
+        Ok((client, remaining(until)?))
+    }
+
+    async fn send(&self, until: Instant, operations: &mut [BatchOperation]) -> Result<(), BackendError> {
+        let (client, remaining) = self.ready(until)?;
         let policy = policy(remaining);
         let requests = operations.chunks_mut(ROWS_MAX).map(|rows| client.batch(&policy, rows));
         let sent = futures_util::future::join_all(requests);

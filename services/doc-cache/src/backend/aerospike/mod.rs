@@ -203,9 +203,11 @@ impl Backend for Aerospike {
         let set = self.names().set(scope.kind);
         let call = Call { operation: "fill", set: &set, until: Instant::now() + deadline };
         let now = now_ms();
+        let keys: Vec<Key> = fills.iter().map(|fill| self.names().key(scope, &fill.id)).collect::<Result<_, _>>()?;
+        // What is charged from here on is sent.
+        self.connection.may_send(call.until)?;
         let (mut steps, mut admitted) = (Vec::with_capacity(fills.len()), Vec::with_capacity(fills.len()));
-        for fill in fills {
-            let key = self.names().key(scope, &fill.id)?;
+        for (key, fill) in keys.into_iter().zip(fills) {
             admitted.push(self.admit(scope, &fill, max_bytes));
             if let Some(Ok(_)) = admitted.last() {
                 let expires = now.saturating_add(i64::try_from(fill.ttl.as_millis()).unwrap_or(i64::MAX));
@@ -321,5 +323,26 @@ fn filled(row: Option<Row>) -> Filled {
         Some(Row::TooLarge) => Filled::TooLarge,
         Some(Row::Refused) => Filled::StopWrites,
         Some(Row::Failed(_) | Row::Exists) | None => Filled::Failed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::{Body, Kind, Lease};
+
+    #[tokio::test]
+    async fn a_fill_that_was_never_sent_is_not_charged() {
+        let settings = AerospikeSettings { hosts: "127.0.0.1:1".to_owned(), ..AerospikeSettings::default() };
+        let backend = Aerospike::start(&settings, &Metrics::default()).unwrap();
+        let scope = Scope { tenant: "t".to_owned(), namespace: "n".to_owned(), kind: Kind::Document };
+        let body = Body { data: vec![0; 1000].into(), content_type: String::new(), compression: 0 };
+        let ttl = Duration::from_secs(60);
+        let fill = Fill { id: "k".into(), lease: Lease { token: 0, generation: 0, epoch: 0 }, body, ttl };
+        for _ in 0..2 {
+            // There is room for one.
+            let filled = backend.fill(&scope, vec![fill.clone()], Some(1500), ttl).await;
+            assert!(matches!(filled, Err(BackendError::Unavailable(_))), "{filled:?}");
+        }
     }
 }
