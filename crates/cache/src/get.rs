@@ -130,6 +130,8 @@ impl Reader<'_> {
                 keys: &piece,
                 found: &mut found,
                 room: &mut *room,
+                let_in: 0,
+                spare: 0,
             };
             let told = self.asking(piece.len()).ask(Operation::BatchGet, &mut question).await;
             if told == Ok(Told::Some) {
@@ -184,6 +186,9 @@ struct Many<'a, 'r> {
     keys: &'a [Key],
     found: &'a mut [Option<Lookup>],
     room: &'a mut Room<'r>,
+    /// Bytes that there was room for, and those of them that belong to what was found by a try before and is forgotten.
+    let_in: usize,
+    spare: usize,
 }
 
 impl Many<'_, '_> {
@@ -194,9 +199,9 @@ impl Many<'_, '_> {
         let mut missing = self.keys.len();
         while let Some(piece) = stream.message().await? {
             for indexed in piece.lookups {
-                let place = self.found.get_mut(indexed.index as usize).ok_or_else(garbage)?;
                 let said = Said::of(indexed.lookup)?;
-                let Some(lookup) = self.shared.understood(said, self.room) else { return Ok(Told::Some) };
+                let Some(lookup) = self.understood(said) else { return Ok(Told::Some) };
+                let place = self.found.get_mut(indexed.index as usize).ok_or_else(garbage)?;
                 if place.replace(lookup).is_some() {
                     return Err(garbage());
                 }
@@ -205,6 +210,19 @@ impl Many<'_, '_> {
         }
         if missing == 0 { Ok(Told::All) } else { Err(garbage()) }
     }
+
+    /// Room is asked for only beyond what a try before this one has left.
+    fn understood(&mut self, said: Said) -> Option<Lookup> {
+        self.shared.understood(said, &mut |size| {
+            let more = size.saturating_sub(self.spare);
+            let fits = more == 0 || (self.room)(more);
+            if fits {
+                self.spare -= size - more;
+                self.let_in += more;
+            }
+            fits
+        })
+    }
 }
 
 impl Question for Many<'_, '_> {
@@ -212,6 +230,7 @@ impl Question for Many<'_, '_> {
 
     async fn put(&mut self, client: Client, until: Instant) -> Result<Told, Status> {
         self.found.fill(None);
+        self.spare = self.let_in;
         let ended = self.read(client, until).await;
         // Who answers nonsense is not believed in the rest either.
         ended.inspect_err(|error| {

@@ -149,3 +149,29 @@ async fn a_look_up_ends_where_there_is_no_more_room() {
     let gotten = mesh.cache.get_within(&mesh.scope, &keys(7..9), None, &mut |_| false).await;
     assert_eq!(gotten.read, 2, "a miss needs no room");
 }
+
+/// What a replica said before it broke off is forgotten: the other's word for the same body takes no more room.
+#[tokio::test(start_paused = true)]
+async fn a_second_try_takes_no_room_again() {
+    let mesh = Mesh::of(2).await;
+    mesh.store(0..5).await;
+    let mut size = 0;
+    let mut measures = |bytes: usize| {
+        size = bytes;
+        true
+    };
+    mesh.cache.get_within(&mesh.scope, &keys(0..1), None, &mut measures).await;
+    mesh.net.set(1, Mode::Breaks);
+    for _ in 0..100 {
+        let mut left = 5 * size;
+        let mut room = |bytes: usize| {
+            let fits = bytes <= left;
+            left -= if fits { bytes } else { 0 };
+            fits
+        };
+        let gotten = mesh.cache.get_within(&mesh.scope, &keys(0..5), None, &mut room).await;
+        assert_eq!((gotten.read, left), (5, 0), "all fit, and each is counted once");
+        assert!(gotten.lookups.iter().all(is_hit));
+    }
+    mesh.shows("layer_cache_call_duration_seconds_count{operation=\"batch_get\",status=\"failed\"} 1");
+}
