@@ -115,7 +115,7 @@ impl Gate {
     }
 
     /// How old the hold is, by a clock that also counts while the process stands still.
-    fn age_ms(&self) -> u64 {
+    pub(super) fn age_ms(&self) -> u64 {
         clock::boot_ms().saturating_sub(self.since_ms.load(Relaxed))
     }
 

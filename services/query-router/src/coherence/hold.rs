@@ -70,7 +70,12 @@ impl Hold {
         work.await
     }
 
-    /// Places the hold anew and lets the older one go, unless it stands and the new one could not be placed. Where the cache refuses, the gate closes in time.
+    /// Places the hold anew and lets the older one go, unless it stands and the new one could not be placed.
+    ///
+    /// Where the write must not go on without a hold (`strict`), the gate closes in time. Else it stays open also where
+    /// nothing was placed: a cache that is away breaks no upload off, whether it went before the write began or since. Such a
+    /// write is one whose hold could not be placed, which clears what it changed before it is acknowledged. What the
+    /// gate is for, a process that stands still, it sees all the same: then nobody renews it.
     async fn renew(&mut self) {
         let asked = clock::boot_ms();
         let Ok(write) = begin(&self.cache, &self.scope, &self.affects, None, &self.counts).await else { return };
@@ -136,4 +141,48 @@ async fn begin(
     };
     counts.held(of, result, started);
     begun
+}
+
+#[cfg(test)]
+mod tests {
+    use layer_cache::{CacheService, CacheSettings, Coherence};
+    use layer_service::metrics::Metrics;
+
+    use super::*;
+
+    /// A cache that nobody answers for.
+    fn away(coherence: Coherence) -> CacheService {
+        let addresses = vec!["127.0.0.1:1".to_owned()];
+        CacheService::start(&CacheSettings { addresses, coherence, ..CacheSettings::default() }, &Metrics::default())
+            .unwrap()
+    }
+
+    async fn placed(service: &CacheService) -> Result<Hold, Refused> {
+        let (cache, stands) = (service.handle(), Duration::from_secs(50));
+        let scope = cache.documents("n").unwrap();
+        Hold::place(&cache, scope, Affects::Namespace, stands, None, &Counts::new(&Metrics::default())).await
+    }
+
+    /// Makes the hold that old.
+    fn age(hold: &Hold, seconds: u64) {
+        hold.gate.renew(clock::boot_ms() - seconds * 1000);
+    }
+
+    #[tokio::test]
+    async fn a_cache_that_is_away_breaks_no_upload_off_unless_the_write_needs_its_hold() {
+        let service = away(Coherence::Available);
+        let mut hold = placed(&service).await.unwrap();
+        age(&hold, 9);
+        hold.renew().await;
+        assert!(hold.gate.pass().is_ok());
+        assert!(hold.gate.age_ms() < 9000, "its time begins anew");
+
+        // Held before the cache went away, as far as the gate knows.
+        let service = away(Coherence::Strict);
+        assert!(placed(&service).await.is_err());
+        hold.cache = service.handle();
+        age(&hold, 9);
+        hold.renew().await;
+        assert!(hold.gate.age_ms() >= 9000, "it closes in its time");
+    }
 }
