@@ -6,7 +6,6 @@
 //! Bodies may be large, and many: each is let in by its caller before it is unpacked, and what comes after one that is not
 //! let in is not even received.
 
-use futures_util::TryFutureExt;
 use layer_proto::cache::v1::{self, BatchGetRequest, GetRequest};
 use tokio::{
     sync::SemaphorePermit,
@@ -275,7 +274,7 @@ pub(crate) async fn inspect(
     let replica = shared.replicas.in_order().into_iter().next().ok_or(Away::NoReplica)?;
     let mut client = channels.client(&shared.replicas, &replica).ok_or(Away::Failed)?;
     let request = v1::InspectRequest { scope: Some(scope.message()), id: key.bytes() };
-    let asked = client.inspect(within(request, left(until))).map_ok(tonic::Response::into_inner);
+    let asked = async { client.inspect(within(request, left(until))).await.map(tonic::Response::into_inner) };
     call(&shared.observe, Operation::Inspect, until, asked).await
 }
 
@@ -299,6 +298,6 @@ async fn stats_of(
     let Some(mut client) = channels.client(&shared.replicas, replica) else {
         return (replica.address.to_string(), Err(Away::Failed));
     };
-    let asked = client.stats(within(v1::StatsRequest {}, left(until))).map_ok(tonic::Response::into_inner);
+    let asked = async { client.stats(within(v1::StatsRequest {}, left(until))).await.map(tonic::Response::into_inner) };
     (replica.address.to_string(), call(&shared.observe, Operation::Stats, until, asked).await)
 }

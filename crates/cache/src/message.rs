@@ -116,7 +116,7 @@ impl Message {
     }
 }
 
-/// A request that says how much time is left, and of which trace it is.
+/// A request that says how much time is left, and of which span it is: that in which this is called, so call it in the call's.
 pub(crate) fn within<T>(message: T, left: Duration) -> Request<T> {
     let mut request = message.into_request();
     request.set_timeout(left);

@@ -84,6 +84,8 @@ pub(crate) struct Backend {
     pub(crate) told: Vec<String>,
     /// The times to live of fills.
     pub(crate) ttls: Vec<u64>,
+    /// What calls for people say of the span that they come from.
+    pub(crate) parents: Vec<String>,
 }
 
 impl Backend {
@@ -130,6 +132,11 @@ impl Backend {
         if namespace != "hevlayer-probe" {
             self.told.push(format!("{what} {namespace} {count}"));
         }
+    }
+
+    fn came_from<T>(&mut self, request: &Request<T>) {
+        let parent = request.metadata().get("traceparent").and_then(|parent| parent.to_str().ok());
+        self.parents.extend(parent.map(str::to_owned));
     }
 
     /// Holds that are open.
@@ -447,6 +454,7 @@ impl DocCacheService for FakeReplica {
     }
 
     async fn inspect(&self, request: Request<v1::InspectRequest>) -> Result<Response<v1::InspectResponse>, Status> {
+        self.net.backend().came_from(&request);
         let request = request.into_inner();
         let mut backend = self.called(false, &request.scope).await?;
         let record = backend.record(&request.scope, &request.id);
@@ -454,7 +462,8 @@ impl DocCacheService for FakeReplica {
         Ok(Response::new(v1::InspectResponse { stored, holds, ..v1::InspectResponse::default() }))
     }
 
-    async fn stats(&self, _request: Request<v1::StatsRequest>) -> Result<Response<v1::StatsResponse>, Status> {
+    async fn stats(&self, request: Request<v1::StatsRequest>) -> Result<Response<v1::StatsResponse>, Status> {
+        self.net.backend().came_from(&request);
         drop(self.called(false, &None).await?);
         Ok(Response::new(v1::StatsResponse { backend: "fake".to_owned(), ..v1::StatsResponse::default() }))
     }

@@ -7,6 +7,7 @@ mod gathers;
 mod keys;
 mod reads;
 mod tcp;
+mod traces;
 mod writes;
 
 use std::time::Duration;
