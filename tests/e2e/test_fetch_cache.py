@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import signal
 import socket
+import struct
+import termios
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from harness.client import ask, refusal
+from harness.client import Connection, ask, refusal
 from harness.doc_cache import start_doc_cache
 from harness.exposition import value
 from harness.origin import Exchange, FakeOrigin
 from harness.programs import Program, start_router
 from harness.rows import JSON, NS, Rows, batch, fetch, shown
-from harness.waiting import until
+from harness.waiting import steady, until
+from harness.wire import body_pieces
 
 Start = Callable[..., Program]
 CACHE = "x-layer-cache"
@@ -263,6 +268,36 @@ def test_a_cache_that_answers_garbage_or_hangs_up_fails_no_fetch(
         answers_all(router, rows)
         assert fetch(router, 1).get(CACHE) == "miss-on-error"
         listener.shutdown(socket.SHUT_RDWR)
+
+
+def unread(caller: Connection) -> int:
+    """Bytes that have come and nobody has read."""
+    return struct.unpack("i", fcntl.ioctl(caller.stream.socket, termios.FIONREAD, bytes(4)))[0]
+
+
+def test_a_caller_that_stands_still_keeps_nobody_from_the_cache(mesh: Start, origin: FakeOrigin) -> None:
+    """What is read ahead of it must not keep the worker's turns at the cache, nor what a connection has received."""
+    rows = origin.script = Rows({id_: {"t": "x" * 2000} for id_ in range(8000)})
+    ids = list(rows.rows)
+    # A build for tests may be slow; a turn that nobody gives back never comes.
+    router = mesh({"listen.workers": 1, "cache.deadline_ms": 500})
+    warm(router)
+
+    def cached() -> bool:
+        asked = len(rows.asked())
+        assert len(shown(batch(router, {"ids": ids}))["documents"]) == len(ids)
+        return len(rows.asked()) == asked
+
+    until(cached, "the cache has them all", 60)
+    with Connection(router.url, patience_s=60) as slow:
+        slow.send_request("POST", f"/v2/namespaces/{NS}/documents", json.dumps({"ids": ids}).encode(), JSON)
+        head = slow.answer_head()
+        assert steady(lambda: unread(slow), 0.5) > 0
+        for some in (ids[:100], ids[100:500]):
+            assert batch(router, {"ids": some}).get(CACHE) == "hit"
+        head.body = b"".join(body_pieces(slow.stream, head, to_end=True))
+        head.complete = True
+        assert [one["id"] for one in shown(head)["documents"]] == ids
 
 
 def test_hits_are_compared_with_the_origin(mesh: Start, origin: FakeOrigin) -> None:

@@ -4,10 +4,15 @@
 //! they are not is small. Those ahead are read only while there is room for as many bytes as they probably have. Where a
 //! window turns out larger than there is room for, its first documents are handed on, what was read ahead is dropped, and
 //! the rest is read again from there; where not even one document came of it, the batch waits, as [`held`](super::held) says.
+//!
+//! Each window is read in a task of its own. A batch goes on only when its caller takes some of it, which may be never, and a
+//! read that stands still keeps from others what they share: turns at the cache and at the bound, and what a connection has
+//! received and nobody takes off it. A read that has ended keeps nothing but its room.
 
-use std::{ops::Range, pin::Pin, sync::Arc, time::Instant};
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Instant};
 
-use futures_util::{StreamExt, stream::FuturesOrdered};
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::{
     coalesce::Found,
@@ -59,8 +64,16 @@ pub enum Next {
     Full,
 }
 
-/// The ids of a window, whether it was the next one when it was sent, and what came of it.
-type Reading = Pin<Box<dyn Future<Output = (Range<usize>, bool, Result<Read, Failure>)> + Send>>;
+/// A window that is being read, or is read.
+struct Reading {
+    ids: Range<usize>,
+    /// It was the next one when it was sent.
+    was_next: bool,
+    task: Task,
+}
+
+/// What reads, until it is dropped.
+type Task = AbortOnDropHandle<Result<Read, Failure>>;
 
 /// The windows of one batch.
 pub struct Windows {
@@ -70,7 +83,7 @@ pub struct Windows {
     until: Instant,
     /// The first id that no window in flight is for.
     start: usize,
-    flying: FuturesOrdered<Reading>,
+    flying: VecDeque<Reading>,
     /// How much room the next document wants, where there was none for it.
     wanted: u64,
 }
@@ -78,7 +91,7 @@ pub struct Windows {
 impl Windows {
     /// Nothing is read yet.
     pub fn new(reader: OriginReader, place: Arc<Place>, fetch: Arc<Fetch>, until: Instant) -> Self {
-        Self { reader, place, fetch, until, start: 0, flying: FuturesOrdered::new(), wanted: 0 }
+        Self { reader, place, fetch, until, start: 0, flying: VecDeque::new(), wanted: 0 }
     }
 
     /// The next window. Never waits for room.
@@ -90,11 +103,13 @@ impl Windows {
             if !self.launch() {
                 return Ok(Next::Full);
             }
-            let Some((ids, was_next, read)) = self.flying.next().await else { return Ok(Next::End) };
+            let Some(first) = self.flying.front_mut() else { return Ok(Next::End) };
+            let (ids, was_next, read) = (first.ids.clone(), first.was_next, ended(&mut first.task).await);
+            self.flying.pop_front();
             match read {
-                Ok(read) => return Ok(Next::Window(self.window(ids, read))),
+                Ok(read) => return Ok(Next::Window(self.window(ids, read).await)),
                 Err(Failure::Held { wanted, .. }) => {
-                    self.back_to(ids.start);
+                    self.back_to(ids.start).await;
                     self.wanted = wanted;
                     // There may be room now for what there was none for when it was ahead.
                     if was_next {
@@ -114,10 +129,16 @@ impl Windows {
     pub async fn patiently(&mut self, patience: Option<Instant>) -> Result<Window, Failure> {
         let ids = self.start..self.start + 1;
         let patience = patience.map_or(self.until, |patience| patience.min(self.until));
-        let (id, strong, wanted) = (&self.fetch.ids[ids.start], self.fetch.strong, self.wanted);
-        let read = self.reader.read_patiently(&self.place, id, strong, (self.until, patience), wanted).await?;
+        let (reader, place, fetch) = (self.reader.clone(), Arc::clone(&self.place), Arc::clone(&self.fetch));
+        let (until, wanted) = (self.until, self.wanted);
+        let mut task = spawn(async move {
+            let id = &fetch.ids[ids.start];
+            reader.read_patiently(&place, id, fetch.strong, (until, patience), wanted).await
+        });
+        let read = ended(&mut task).await?;
+        let ids = self.start..self.start + 1;
         self.start = ids.end;
-        Ok(self.window(ids, read))
+        Ok(self.window(ids, read).await)
     }
 
     /// Sends as many windows as there is room for. Whether the next one is among them, if there is one.
@@ -145,9 +166,9 @@ impl Windows {
                 self.wanted = row;
                 return !first;
             }
-            let ids = self.start..self.fetch.ids.len().min(self.start + count);
-            self.start = ids.end;
-            self.flying.push_back(self.reading(ids, first, share));
+            let room = Room::new(share, held.window_bytes());
+            let end = self.fetch.ids.len().min(self.start + count);
+            self.read(self.start..end, first, room);
         }
         true
     }
@@ -159,21 +180,22 @@ impl Windows {
         usize::try_from(count).unwrap_or(IDS_MAX).clamp(1, IDS_MAX)
     }
 
-    fn reading(&self, ids: Range<usize>, is_next: bool, share: Share) -> Reading {
+    /// Sends a window.
+    fn read(&mut self, ids: Range<usize>, was_next: bool, room: Room) {
         let (reader, place, fetch, until) =
             (self.reader.clone(), Arc::clone(&self.place), Arc::clone(&self.fetch), self.until);
-        let room = Room::new(share, reader.shared.fetch.held.window_bytes());
-        Box::pin(async move {
-            let asked = &fetch.ids[ids.clone()];
-            let read = reader.read_within(&place, asked, fetch.strong, until, room, Way::Joined).await;
-            (ids, is_next, read)
-        })
+        let asked = ids.clone();
+        let task = spawn(async move {
+            reader.read_within(&place, &fetch.ids[asked], fetch.strong, until, room, Way::Joined).await
+        });
+        self.start = ids.end;
+        self.flying.push_back(Reading { ids, was_next, task });
     }
 
-    fn window(&mut self, ids: Range<usize>, read: Read) -> Window {
+    async fn window(&mut self, ids: Range<usize>, read: Read) -> Window {
         let read_ids = ids.start..ids.start + read.found.len();
         if read_ids.end < ids.end {
-            self.back_to(read_ids.end);
+            self.back_to(read_ids.end).await;
         }
         let (rows, bytes) = measured(&read.found);
         self.reader.shared.fetch.sizes.learn(&self.place, rows, bytes);
@@ -181,9 +203,22 @@ impl Windows {
         Window { ids: read_ids, found, from, asked_origin, kept }
     }
 
-    /// Drops what is read ahead.
-    fn back_to(&mut self, start: usize) {
-        self.flying = FuturesOrdered::new();
+    /// Drops what is read ahead, and waits until it is gone: what comes next needs its room.
+    async fn back_to(&mut self, start: usize) {
         self.start = start;
+        self.flying.iter().for_each(|reading| reading.task.abort());
+        while let Some(reading) = self.flying.front_mut() {
+            let _ = ended(&mut reading.task).await;
+            self.flying.pop_front();
+        }
     }
+}
+
+fn spawn(read: impl Future<Output = Result<Read, Failure>> + Send + 'static) -> Task {
+    AbortOnDropHandle::new(tokio::spawn(read.in_current_span()))
+}
+
+/// What came of a read.
+async fn ended(task: &mut Task) -> Result<Read, Failure> {
+    task.await.unwrap_or_else(|_| Err(Failure::Upstream("the read of the documents was broken off".to_owned())))
 }
