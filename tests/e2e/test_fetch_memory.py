@@ -9,11 +9,12 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.client import Connection, refusal
+from harness.client import Connection, ask, refusal
 from harness.doc_cache import start_doc_cache
 from harness.origin import Exchange, FakeOrigin
 from harness.programs import Program, start_router
@@ -48,7 +49,10 @@ class Large:
 
     def __call__(self, exchange: Exchange) -> None:
         exchange.read_body()
-        ids = json.loads(exchange.request.body)["filters"][2]
+        self.answer(exchange, json.loads(exchange.request.body or b"{}"))
+
+    def answer(self, exchange: Exchange, body: dict[str, Any]) -> None:
+        ids = body["filters"][2]
         rows = [self.rows[id_] for id_ in sorted(ids) if id_ in self.rows]
         pieces = [b'{"rows":[', *[b"," * (at > 0) + row for at, row in enumerate(rows)], b"]}"]
         if self.chunked:
@@ -61,6 +65,18 @@ class Large:
             exchange.send(LAST_CHUNK)
         with self.lock:
             self.answered += len(rows)
+
+
+class Listed(Large):
+    """The same, which can be listed too."""
+
+    def answer(self, exchange: Exchange, body: dict[str, Any]) -> None:
+        if exchange.request.target.endswith("/metadata"):
+            return exchange.reply_json({"approx_row_count": len(IDS), "schema": {}})
+        if "include_attributes" in body:
+            return super().answer(exchange, body)
+        after = body["filters"][2] if "filters" in body else -1
+        return exchange.reply_json({"rows": [{"id": id_} for id_ in IDS if id_ > after]})
 
 
 @pytest.fixture
@@ -85,6 +101,17 @@ def doc_cache() -> Iterator[Program]:
 def cached(doc_cache: Program) -> dict[str, Any]:
     """A cache that may be slower than production's: this is a build for tests, and documents are large."""
     return {"cache.addresses": doc_cache.address, "cache.tenant": "store", "cache.deadline_ms": 3000}
+
+
+def filled(router: Program, large: Large) -> None:
+    """Fetches until the cache has all of it."""
+
+    def warm() -> bool:
+        before = large.answered
+        assert ids_of(batch(router, {"ids": IDS})) == IDS
+        return large.answered == before
+
+    until(warm, "the cache has them all", 60)
 
 
 def ids_of(answer: Message) -> list[int]:
@@ -137,12 +164,7 @@ def test_a_batch_from_the_cache(routers: Callable[..., Program], origin: FakeOri
     origin.script = large = Large()
     warmer = routers(cached(doc_cache))
 
-    def warm() -> bool:
-        before = large.answered
-        assert ids_of(batch(warmer, {"ids": IDS})) == IDS
-        return large.answered == before
-
-    until(warm, "the cache has them all", 60)
+    filled(warmer, large)
     router = routers(SETTINGS | cached(doc_cache))
     until(lambda: fetch(router, 7).get("x-layer-cache") == "hit", "it has found the cache")
     asked = len(origin.requests)
@@ -193,3 +215,26 @@ def test_a_document_that_never_fits_is_refused(routers: Callable[..., Program], 
         status, code, text = refusal(answer)
         assert (status, code, answer.get("retry-after")) == (429, "overloaded", "1")
         assert "fetch.held_bytes" in text
+
+
+def test_a_warm_of_what_is_cached_already(
+    routers: Callable[..., Program], origin: FakeOrigin, doc_cache: Program, tmp_path: Path
+) -> None:
+    """It looks everything up, and needs none of what it hits."""
+    origin.script = large = Listed()
+    filled(routers(cached(doc_cache)), large)
+    store = {"object_store.backend": "directory", "object_store.directory": str(tmp_path)}
+    router = routers(SETTINGS | cached(doc_cache) | store)
+    until(lambda: fetch(router, 7).get("x-layer-cache") == "hit", "it has found the cache")
+    answered = large.answered
+    with bounded(router):
+        job = json.loads(ask(router.url, "POST", f"/v2/namespaces/{NS}/warm").body)
+        path = f"/v2/namespaces/{NS}/warm-jobs/{job['id']}"
+
+        def ended() -> dict[str, Any] | None:
+            now = json.loads(ask(router.url, "GET", path).body)
+            return now if now["status"] != "running" else None
+
+        job = until(ended, "the job ends", 30)
+    assert (job["status"], job["documents_scanned"], job["documents_warmed"]) == ("completed", len(IDS), 0)
+    assert large.answered == answered

@@ -21,16 +21,15 @@ use super::{
     id::DocId,
     origin::{OriginReader, Received, fills, measured, unusable},
     place::Place,
+    read::Room,
 };
 
 /// The longest page of ids, in bytes: 10,000 ids of 64 bytes with every byte escaped are 4 MB.
 const PAGE_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The longest metadata, in bytes: a schema of 1,024 attributes.
 const METADATA_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Ids that are looked up together at the most.
-const IDS_AT_ONCE: usize = 1000;
-/// Keys that `cache.deadline_ms` is for.
-const KEYS_PER_DEADLINE: usize = 250;
+/// Ids that are looked up together at the most: those that `cache.deadline_ms` is for.
+const IDS_AT_ONCE: usize = 250;
 
 /// What came of some ids.
 #[derive(Debug, Default)]
@@ -107,13 +106,13 @@ impl OriginReader {
     pub async fn refill(&self, place: &Arc<Place>, ids: &[DocId], until: Instant) -> Result<Refilled, Failure> {
         let mut refilled = Refilled::default();
         let Some(scope) = &place.scope else { return Ok(refilled) };
-        let mut left = distinct(ids);
+        let ids = distinct(ids);
+        let (mut left, mut wanted) = (&ids[..], Vec::new());
         while !left.is_empty() {
-            let rest = left.split_off(left.len().min(self.refill_ids(place)));
-            let wanted = self.leased(scope, &left, &mut refilled).await;
-            self.refill_some(scope, place, wanted, until, &mut refilled).await?;
-            left = rest;
+            let looked_up = self.leased(scope, place, left, &mut wanted, &mut refilled).await?;
+            left = &left[looked_up..];
         }
+        self.refill_some(scope, place, wanted, until, &mut refilled).await?;
         Ok(refilled)
     }
 
@@ -123,22 +122,43 @@ impl OriginReader {
         usize::try_from(self.shared.fetch.held.window_bytes() / size).unwrap_or(IDS_AT_ONCE).clamp(1, IDS_AT_ONCE)
     }
 
-    /// Those that the cache does not have and gives leases for.
-    async fn leased(&self, scope: &Scope, ids: &[&DocId], refilled: &mut Refilled) -> Vec<Wanted> {
+    /// Looks the first of `ids` up, and adds those that the cache does not have and gives leases for; how many were looked
+    /// up. Of a hit only its size is of use.
+    async fn leased(
+        &self,
+        scope: &Scope,
+        place: &Arc<Place>,
+        ids: &[&DocId],
+        wanted: &mut Vec<Wanted>,
+        refilled: &mut Refilled,
+    ) -> Result<usize, Failure> {
+        let ids = &ids[..ids.len().min(self.refill_ids(place))];
         let keys: Vec<Key> = ids.iter().map(|id| id.key()).collect();
-        let gotten = self.cache.get(scope, &keys, Some(self.unhurt(keys.len()))).await;
-        if let GetOutcome::Away(away) = gotten.outcome {
+        let held = &self.shared.fetch.held;
+        let _turn = self.shared.fetch.refilling.acquire().await;
+        let mut room = Room::new(held.share(), held.window_bytes());
+        let mut takes = |bytes: usize| room.takes_hit(bytes as u64);
+        let gotten = self.cache.get_within(scope, &keys, Some(self.unhurt()), &mut takes).await;
+        if gotten.read == 0 {
+            return Err(room.full(held));
+        }
+        // That so much is asked of the cache already says nothing of it.
+        if let GetOutcome::Away(away) = gotten.outcome
+            && away != Away::Busy
+        {
             refilled.away = Some(away);
         }
-        let mut wanted = Vec::new();
-        for (id, lookup) in ids.iter().zip(gotten.lookups) {
+        let (mut rows, mut bytes) = (0, 0);
+        for (id, lookup) in ids.iter().zip(gotten.lookups).take(gotten.read) {
             match lookup {
-                Lookup::Hit(_) => {}
+                Lookup::Hit(body) if body.is_absent() => {}
+                Lookup::Hit(body) => (rows, bytes) = (rows + 1, bytes + body.data.len() as u64),
                 Lookup::Miss(None) => refilled.unleased.push((*id).clone()),
                 Lookup::Miss(lease) => wanted.push(Wanted { id: (*id).clone(), lease }),
             }
         }
-        wanted
+        self.shared.fetch.sizes.learn(place, rows, bytes);
+        Ok(gotten.read)
     }
 
     async fn refill_some(
@@ -169,10 +189,8 @@ impl OriginReader {
     }
 
     /// A little before the cache's own deadline: that a large look-up is late must not open the breaker of fetches.
-    fn unhurt(&self, keys: usize) -> Instant {
-        let times = u32::try_from(keys.div_ceil(KEYS_PER_DEADLINE).max(1)).unwrap_or(u32::MAX);
-        let deadline = Duration::from_millis(self.shared.settings.cache.deadline_ms) * times;
-        Instant::now() + deadline * 9 / 10
+    fn unhurt(&self) -> Instant {
+        Instant::now() + Duration::from_millis(self.shared.settings.cache.deadline_ms) * 9 / 10
     }
 
     async fn in_time(

@@ -8,6 +8,7 @@ use std::{
 
 use http::StatusCode;
 use layer_service::{metrics::Metrics, shed::InFlight};
+use tokio::sync::Semaphore;
 
 use super::{
     coalesce::{Bounds, Coalescer},
@@ -24,6 +25,8 @@ use crate::{accepted::Accepted, settings::AuthMode};
 const TYPES_MAX: usize = 4096;
 /// Comparisons with the origin that run at once.
 const VERIFY_MAX: usize = 4;
+/// Look-ups of warms that run at once: with 250 keys each, half of what one handle asks the cache for at once.
+const REFILLING_MAX: usize = 2;
 
 /// What the fetches of all workers share.
 pub struct Common {
@@ -39,6 +42,8 @@ pub struct Common {
     pub held: Bound,
     /// The bound on comparisons with the origin.
     pub verifying: InFlight,
+    /// The bound on look-ups of warms; they wait for their turn here, not at the cache.
+    pub refilling: Semaphore,
     /// Which key the origin lets read which namespace.
     accepted: Accepted,
 }
@@ -60,6 +65,7 @@ impl Common {
             sizes: Sizes::default(),
             held: Bound::new(settings.held_bytes),
             verifying: InFlight::new(VERIFY_MAX),
+            refilling: Semaphore::new(REFILLING_MAX),
             accepted: Accepted::new(mode),
         }
     }

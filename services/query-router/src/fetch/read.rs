@@ -84,7 +84,13 @@ impl Room {
         Self { free: SMALL_BYTES, ..Self::new(bound.share(), u64::MAX) }
     }
 
-    fn takes_hit(&mut self, bytes: u64) -> bool {
+    /// That there was no room.
+    pub(super) fn full(&self, bound: &Bound) -> Failure {
+        bound.full(self.wanted)
+    }
+
+    /// A hit of so many bytes comes; whether there is room for it.
+    pub(super) fn takes_hit(&mut self, bytes: u64) -> bool {
         let hits = self.hits + bytes;
         if hits <= self.free {
             return true;
@@ -229,10 +235,7 @@ impl OriginReader {
         let keys: Vec<Key> = ids.iter().map(|id| id.key()).collect();
         let mut takes = |bytes: usize| room.takes_hit(bytes as u64);
         let gotten = self.cache.get_within(scope, &keys, Some(until), &mut takes).await;
-        let from = match gotten.outcome {
-            GetOutcome::Answered | GetOutcome::Away(Away::Disabled) => Origin::Hit,
-            GetOutcome::Away(_) => Origin::MissOnError,
-        };
+        let from = blamed(gotten.outcome);
         if gotten.lookups.len() != ids.len() {
             return (unknown(), Origin::MissOnError);
         }
@@ -333,6 +336,14 @@ impl Digits {
     }
 }
 
+/// Whether what was not hit is the cache's fault. That this process asks for too much at once is not.
+fn blamed(outcome: GetOutcome) -> Origin {
+    match outcome {
+        GetOutcome::Answered | GetOutcome::Away(Away::Disabled | Away::Busy) => Origin::Hit,
+        GetOutcome::Away(_) => Origin::MissOnError,
+    }
+}
+
 /// What a cached value says of that very id; nothing where it is of another that shares the key.
 fn answers(asked: &Asked, body: Body) -> Option<Found> {
     if body.is_absent() {
@@ -380,6 +391,13 @@ mod tests {
         assert_eq!(answers(&text("1"), Body::absent("\"1\"")), Some(None));
         assert_eq!(answers(&Asked::Digits(1), Body::absent("\"1\"")), Some(None));
         assert_eq!(answers(&uint(1), Body::absent("\"1\"")), None);
+    }
+
+    #[test]
+    fn a_cache_that_is_not_asked_is_not_away() {
+        let away = [Away::NoReplica, Away::BreakerOpen, Away::Deadline, Away::Failed];
+        assert!(away.iter().all(|away| blamed(GetOutcome::Away(*away)) == Origin::MissOnError));
+        assert!([Away::Disabled, Away::Busy].iter().all(|away| blamed(GetOutcome::Away(*away)) == Origin::Hit));
     }
 
     #[test]
