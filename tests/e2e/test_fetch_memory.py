@@ -16,9 +16,10 @@ import pytest
 
 from harness.client import Connection, ask, refusal
 from harness.doc_cache import start_doc_cache
+from harness.grpc import call
 from harness.origin import Exchange, FakeOrigin
 from harness.programs import Program, start_router
-from harness.rows import JSON, NS, batch, fetch, shown
+from harness.rows import JSON, NS, Rows, batch, fetch, shown
 from harness.waiting import until
 from harness.wire import LAST_CHUNK, Message, body_pieces, chunk
 
@@ -238,3 +239,17 @@ def test_a_warm_of_what_is_cached_already(
         job = until(ended, "the job ends", 30)
     assert (job["status"], job["documents_scanned"], job["documents_warmed"]) == ("completed", len(IDS), 0)
     assert large.answered == answered
+
+
+def test_a_small_hit_needs_no_room_however_it_is_asked_for(
+    routers: Callable[..., Program], origin: FakeOrigin, doc_cache: Program
+) -> None:
+    origin.script = Rows({1: {"t": "x" * 10_000}})
+    warmer = routers(cached(doc_cache))
+    until(lambda: fetch(warmer, 1).get("x-layer-cache") == "hit", "the cache has it")
+    router = routers({"fetch.held_bytes": 1024} | cached(doc_cache))
+    until(lambda: fetch(router, 1).get("x-layer-cache") == "hit", "it has found the cache")
+    assert batch(router, {"ids": [1]}).get("x-layer-cache") == "hit"
+    document = call(router, "Fetch", {"namespace": NS, "id": {"uint_value": "1"}})["document"]
+    assert document["attributes"] == {"t": {"string_value": "x" * 10_000}}
+    assert batch(router, {"ids": [1, 1]}).status == 429, "the bound is full"

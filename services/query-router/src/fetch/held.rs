@@ -4,7 +4,7 @@
 //! while it is read, twice, since the rows that are made of it stand beside it; then its rows alone, once, however many
 //! callers wait for them; and a hit by its size unpacked. Not counted: what waits to be filled into the cache, which has
 //! its own bound (`cache.fill_queue_bytes`), the buffers of connections, one message in the making for each worker, and a
-//! single hit below [`SMALL_BYTES`].
+//! hit below [`SMALL_BYTES`] that is all that its fetch asked for.
 //!
 //! **It cannot deadlock**, and that follows from one rule: *who holds never waits, and who waits holds nothing.* All that
 //! reads takes room by [`Share::take`], which never waits; where that is refused, the reader gives up what it could not

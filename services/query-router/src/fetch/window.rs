@@ -150,7 +150,11 @@ impl Windows {
                 break;
             }
             let held = &self.reader.shared.fetch.held;
-            let (mut share, mut count) = (held.share(), self.count(size));
+            if self.fetch.ids.len() == 1 {
+                self.read(0..1, true, Room::single(held));
+                break;
+            }
+            let (mut share, mut count) = (held.share(), self.count(size).min(self.fetch.ids.len() - self.start));
             // A row that comes from the origin takes twice its bytes at first.
             let row = size.unwrap_or(0).saturating_mul(2);
             let room = |share: &mut Share, count| share.reserve(row.saturating_mul(count as u64));
@@ -167,8 +171,7 @@ impl Windows {
                 return !first;
             }
             let room = Room::new(share, held.window_bytes());
-            let end = self.fetch.ids.len().min(self.start + count);
-            self.read(self.start..end, first, room);
+            self.read(self.start..self.start + count, first, room);
         }
         true
     }
