@@ -108,6 +108,22 @@ impl Share {
         self.bytes
     }
 
+    /// A part with room for `bytes` of what is used. All parts together have exactly the room of the whole, so a small one may
+    /// have none.
+    pub fn split(&mut self, bytes: u64) -> Self {
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        let units = self.units.saturating_sub(units(self.bytes));
+        self.units -= units;
+        Self { room: Arc::clone(&self.room), units, bytes }
+    }
+
+    /// How much more could be taken now.
+    pub fn spare(&self) -> u64 {
+        let units = self.units as u64 + self.room.available_permits() as u64;
+        (units * UNIT_BYTES).saturating_sub(self.bytes)
+    }
+
     /// Only `bytes` are still used; all other room is given back.
     pub fn shrink_to(&mut self, bytes: u64) {
         self.bytes = bytes;
@@ -164,6 +180,25 @@ mod tests {
         first.shrink_to(10);
         assert!(second.take(MIB / 2));
         drop((first, second));
+        assert_eq!(bound.room.available_permits(), 1024);
+    }
+
+    #[test]
+    fn parts_have_together_what_the_whole_had() {
+        let bound = Bound::new(MIB);
+        let mut whole = bound.share();
+        assert!(whole.take(MIB - 512 * 1024 + 700));
+        whole.shrink_to(whole.used());
+        let small: Vec<Share> = (0..1000).map(|_| whole.split(100)).collect();
+        let large = whole.split(MIB);
+        assert_eq!((whole.units, whole.used(), large.used()), (0, 0, MIB - 512 * 1024 + 700 - 100_000));
+        let held = small.iter().map(|part| part.units).sum::<u32>() + large.units;
+        assert_eq!(held as usize, 1024 - bound.room.available_permits());
+        assert_eq!(
+            large.spare(),
+            bound.room.available_permits() as u64 * 1024 + large.units as u64 * 1024 - large.used()
+        );
+        drop((small, whole, large));
         assert_eq!(bound.room.available_permits(), 1024);
     }
 

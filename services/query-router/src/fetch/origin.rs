@@ -62,7 +62,7 @@ impl Asker for OriginReader {
     async fn ask(&self, query: Query) -> Result<Landing, Failure> {
         let mut share = self.shared.fetch.held.share();
         let (found, wanted) = self.read_filling(&query, &mut share).await?;
-        Ok(Landing { found, share: Arc::new(share), wanted })
+        Ok(Landing { found, share, wanted })
     }
 }
 

@@ -8,8 +8,8 @@ use std::{
 use layer_cache::{Key, LeaseToken};
 use tokio::time::Instant;
 
-use super::{Landing, Query, Wanted, waiter::Waiter};
-use crate::fetch::{failure::Failure, id::DocId, place::Place};
+use super::{Found, Landing, Query, Wanted, waiter::Waiter};
+use crate::fetch::{failure::Failure, held::Share, id::DocId, origin::measured, place::Place};
 
 /// A caller, and the place of the id among those that it waits for.
 type Slot = (Arc<Waiter>, usize);
@@ -19,6 +19,22 @@ struct Pending {
     id: DocId,
     lease: Option<LeaseToken>,
     slots: Vec<Slot>,
+}
+
+/// Who reads a row: one caller, who keeps it as long as its other ones, or several.
+#[derive(PartialEq, Eq, Hash)]
+enum Reader {
+    One(usize),
+    Several(DocId),
+}
+
+impl Pending {
+    fn reader(&self) -> Reader {
+        match &self.slots[..] {
+            [(waiter, _)] => Reader::One(Arc::as_ptr(waiter).addr()),
+            _ => Reader::Several(self.id.clone()),
+        }
+    }
 }
 
 /// One place.
@@ -195,12 +211,24 @@ impl Flight {
     pub(super) fn tell(&self, result: Result<Landing, Failure>) {
         match result {
             Ok(Landing { found, share, wanted }) => {
+                let shares = self.split(share, &found);
                 for (one, found) in self.ids.iter().zip(found) {
-                    let told = |(waiter, slot): &Slot| waiter.found(*slot, found.clone(), &share, wanted);
+                    let share = found.as_ref().and_then(|_| shares.get(&one.reader()));
+                    let told = |(waiter, slot): &Slot| waiter.found(*slot, found.clone(), share, wanted);
                     one.slots.iter().for_each(told);
                 }
             }
             Err(failure) => self.waiters().for_each(|waiter| waiter.failed(failure.clone())),
         }
+    }
+
+    /// The room of the rows by who reads them: who is slow with one row must not keep the room of others'.
+    fn split(&self, mut share: Share, found: &[Option<Found>]) -> HashMap<Reader, Arc<Share>> {
+        let mut bytes = HashMap::new();
+        for (one, found) in self.ids.iter().zip(found) {
+            *bytes.entry(one.reader()).or_insert(0) += measured(found).1;
+        }
+        share.shrink_to(share.used());
+        bytes.into_iter().map(|(reader, bytes)| (reader, Arc::new(share.split(bytes)))).collect()
     }
 }

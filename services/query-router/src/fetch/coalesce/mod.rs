@@ -71,7 +71,7 @@ pub struct Landing {
     /// What was found of each id, in their order; `None`: there was no room for it.
     pub found: Vec<Option<Found>>,
     /// The room that all these rows take together.
-    pub share: Arc<Share>,
+    pub share: Share,
     /// How much room the first of those would have taken for which there was none.
     pub wanted: u64,
 }
@@ -81,7 +81,7 @@ pub struct Landing {
 pub struct Gathered {
     /// What was found of each id, in their order; `None`: there was no room for it.
     pub found: Vec<Option<Found>>,
-    /// The room of these queries, to be kept as long as the rows.
+    /// The room of these rows, to be kept as long as they.
     pub shares: Vec<Arc<Share>>,
     /// As [`Landing::wanted`].
     pub wanted: u64,

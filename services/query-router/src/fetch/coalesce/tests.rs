@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::*;
-use crate::fetch::{held::Bound, row::Row};
+use crate::fetch::{held::Bound, origin::measured, row::Row};
 
 /// A query as the origin got it, and the way to answer it.
 struct Sent {
@@ -25,7 +25,7 @@ impl Sent {
     /// Answers every id with a row that carries `value`.
     fn answer(self, value: u32) {
         let found = self.query.wanted.iter().map(|one| Some(Some(row(&one.id, value)))).collect();
-        let _ = self.reply.send(Ok(Landing { found, share: Arc::new(Bound::new(1).share()), wanted: 0 }));
+        let _ = self.reply.send(Ok(Landing { found, share: Bound::new(1).share(), wanted: 0 }));
     }
 
     fn fail(self) {
@@ -68,6 +68,12 @@ fn row(id: &DocId, value: u32) -> Row {
     Row::of_origin(&serde_json::from_str::<Box<RawValue>>(&json).unwrap()).unwrap().1
 }
 
+/// A row of about so many bytes.
+fn sized(id: &DocId, bytes: usize) -> Row {
+    let json = format!("{{\"id\":{},\"v\":\"{}\"}}", id.json(), "x".repeat(bytes));
+    Row::of_origin(&serde_json::from_str::<Box<RawValue>>(&json).unwrap()).unwrap().1
+}
+
 fn uint(number: u64) -> DocId {
     DocId::Uint(number)
 }
@@ -100,14 +106,15 @@ impl Bench {
         }
     }
 
+    /// The clock moves when nobody can do anything else: then nothing comes of its own.
     async fn silent(&mut self) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(self.sent.try_recv().is_err(), "no query may be sent now");
+        let query = tokio::time::timeout(Duration::from_millis(100), self.sent.recv()).await;
+        assert!(query.is_err(), "no query may be sent now");
     }
 
     /// Nothing is kept of what is over, once the last window is.
-    async fn assert_empty(&self) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    async fn assert_empty(&mut self) {
+        self.silent().await;
         let state = self.coalescer.lock();
         assert_eq!((state.lanes.len(), state.flights, state.waiting, state.starved.len()), (0, 0, 0, 0));
     }
@@ -351,21 +358,55 @@ async fn who_there_was_room_for_is_answered_and_the_room_is_kept_once_by_all() {
     let readings = [vec![uint(1), uint(2)], vec![uint(1)], vec![uint(3)]].map(|ids| bench.read(&ids));
     let sent = bench.next().await;
     assert_eq!(sent.ids(), [uint(1), uint(2), uint(3)]);
-    let (bound, mut found) = (Bound::new(1 << 20), vec![Some(None); 2]);
+    let (bound, mut found) = (Bound::new(1 << 20), vec![Some(Some(row(&uint(1), 7))), Some(None)]);
     found.push(None);
     let mut share = bound.share();
-    assert!(share.take(1 << 20));
-    let _ = sent.reply.send(Ok(Landing { found, share: Arc::new(share), wanted: 7 }));
+    assert!(share.take(measured(found.iter().flatten()).1));
+    share.shrink_to(share.used());
+    let _ = sent.reply.send(Ok(Landing { found, share, wanted: 7 }));
     let mut gathered = Vec::new();
     for reading in readings {
         gathered.push(reading.await.unwrap().unwrap());
     }
-    let found = |one: &Gathered| (one.found.iter().filter(|found| found.is_some()).count(), one.shares.len(), one.wanted);
+    let found =
+        |one: &Gathered| (one.found.iter().filter(|found| found.is_some()).count(), one.shares.len(), one.wanted);
     assert_eq!(gathered.iter().map(found).collect::<Vec<_>>(), [(2, 1, 0), (1, 1, 0), (0, 0, 7)]);
     gathered.swap_remove(0);
-    assert!(!bound.share().take(1), "the other still has its row");
+    assert!(!bound.share().take(1 << 20), "the other still has its row");
     drop(gathered);
     assert!(bound.share().take(1 << 20));
+    ahead.answer(1);
+    values(first).await;
+}
+
+/// Who is slow with one small row must not keep the room of a flight that it shared with others.
+#[tokio::test(start_paused = true)]
+async fn each_keeps_the_room_of_its_own_rows_only() {
+    let mut bench = bench(BOUNDS);
+    let first = bench.read(&[uint(9)]);
+    let ahead = bench.next().await;
+    let readings = [vec![uint(1), uint(4)], vec![uint(2), uint(4)], vec![uint(3)]].map(|ids| bench.read(&ids));
+    let sent = bench.next().await;
+    let large = |id: &DocId| Some(Some(sized(id, if *id == uint(3) { 100 } else { 64 * 1024 })));
+    let found: Vec<_> = sent.ids().iter().map(large).collect();
+    let (bound, bytes) = (Bound::new(1 << 20), measured(found.iter().flatten()).1);
+    let mut share = bound.share();
+    assert!(share.take(bytes));
+    let _ = sent.reply.send(Ok(Landing { found, share, wanted: 0 }));
+    let mut gathered = Vec::new();
+    for reading in readings {
+        gathered.push(reading.await.unwrap().unwrap());
+    }
+    let spare = || bound.share().spare() / 1024;
+    let units = |rows: u64| 1024 - rows * (bytes / 3 / 1024);
+    let near = |rows| (units(rows).saturating_sub(3)..=units(rows) + 3).contains(&spare());
+    assert!(near(3), "{}", spare());
+    gathered.swap_remove(0);
+    assert!(near(2), "the row of both is still there: {}", spare());
+    gathered.pop();
+    assert!(near(0), "the slow one has one small row: {}", spare());
+    drop(gathered);
+    assert_eq!(spare(), 1024);
     ahead.answer(1);
     values(first).await;
 }

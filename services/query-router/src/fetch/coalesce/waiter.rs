@@ -37,14 +37,15 @@ impl Waiter {
         (Arc::new(Self { until, span, gone: CancellationToken::new(), waiting }), answer)
     }
 
-    /// The id in `slot` was answered by the query that `share` is of.
-    pub(super) fn found(&self, slot: usize, found: Option<Found>, share: &Arc<Share>, wanted: u64) {
+    /// What was found of the id in `slot`, and the room that it takes, perhaps with others.
+    pub(super) fn found(&self, slot: usize, found: Option<Found>, share: Option<&Arc<Share>>, wanted: u64) {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let gathered = &mut waiting.gathered;
-        if found.is_none() {
-            gathered.wanted = wanted;
-        } else if !gathered.shares.last().is_some_and(|last| Arc::ptr_eq(last, share)) {
-            gathered.shares.push(Arc::clone(share));
+        let has = |share| gathered.shares.last().is_some_and(|last| Arc::ptr_eq(last, share));
+        match share {
+            None => gathered.wanted = wanted,
+            Some(share) if share.used() == 0 || has(share) => {}
+            Some(share) => gathered.shares.push(Arc::clone(share)),
         }
         gathered.found[slot] = found;
         waiting.left -= 1;
