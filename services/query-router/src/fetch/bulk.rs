@@ -19,7 +19,7 @@ use super::{
     coalesce::{Query, Wanted},
     failure::Failure,
     id::DocId,
-    origin::{OriginReader, Received, fills, measured, unusable},
+    origin::{OriginReader, TooMuch, fills, measured, unusable},
     place::Place,
     read::Room,
 };
@@ -204,9 +204,9 @@ impl OriginReader {
         let mut share = self.shared.fetch.held.share();
         let exchange = self.exchange(place, request, limit, &mut share, &span);
         match tokio::time::timeout_at(until.into(), exchange).await.map_err(|_| Failure::Timeout)?? {
-            Received::Whole(body) => Ok(body),
-            Received::NoRoom(wanted) => Err(self.shared.fetch.held.full(wanted)),
-            Received::TooLarge => Err(unusable("is too large")),
+            Ok(body) => Ok(body),
+            Err(TooMuch::NoRoom(wanted)) => Err(self.shared.fetch.held.full(wanted)),
+            Err(TooMuch::TooLarge(_)) => Err(unusable("is too large")),
         }
     }
 }

@@ -66,13 +66,14 @@ impl Asker for OriginReader {
     }
 }
 
-/// What was read.
-pub(super) enum Received {
-    /// All of it.
-    Whole(Bytes),
-    /// Nothing: it is longer than it may be.
-    TooLarge,
-    /// Nothing: there is no room for it. How much it would have taken, or more.
+/// A body that was read, or why it was not.
+pub(super) type Received = Result<Bytes, TooMuch>;
+
+/// Why a body was not read.
+pub(super) enum TooMuch {
+    /// It is longer than it may be. How many bytes it has, or more.
+    TooLarge(u64),
+    /// There is no room for it. How much it would have taken, or more.
     NoRoom(u64),
 }
 
@@ -109,12 +110,15 @@ impl OriginReader {
                     found.extend(rows.into_iter().map(Some));
                     ids_max = self.part_ids(&query.place);
                 }
-                Err(Received::NoRoom(wanted)) if part.len() == 1 || !found.is_empty() => {
+                Err(TooMuch::NoRoom(wanted)) if part.len() == 1 || !found.is_empty() => {
                     found.resize(query.wanted.len(), None);
                     return Ok((found, wanted));
                 }
-                Err(_) if part.len() > 1 => ids_max = (part.len() / 4).max(1),
-                Err(_) => return Err(unusable("is too large")),
+                Err(_) if part.len() == 1 => return Err(unusable("is too large")),
+                Err(TooMuch::NoRoom(wanted)) => ids_max = fewer(part.len(), wanted, share.spare()),
+                Err(TooMuch::TooLarge(bytes)) => {
+                    ids_max = fewer(part.len(), bytes, self.shared.settings.fetch.query_bytes_max as u64);
+                }
             }
         }
         Ok((found, 0))
@@ -134,14 +138,14 @@ impl OriginReader {
         part: &[Wanted],
         share: &mut Share,
         span: &tracing::Span,
-    ) -> Result<Result<Vec<Found>, Received>, Failure> {
+    ) -> Result<Result<Vec<Found>, TooMuch>, Failure> {
         self.shared.fetch.observe.queried(part.len());
         let path = format!("/v2/namespaces/{}/query", query.place.namespace);
         let request = self.request(&query.place, Method::POST, &path, query_body(part).into(), query.until.into());
         let limit = if part.len() == 1 { ONE_BYTES_MAX } else { self.shared.settings.fetch.query_bytes_max };
         let before = share.used();
         match self.exchange(&query.place, request, limit, share, span).await? {
-            Received::Whole(body) => {
+            Ok(body) => {
                 let found = rows(&body, part)?;
                 drop(body);
                 let (count, bytes) = measured(&found);
@@ -149,9 +153,9 @@ impl OriginReader {
                 self.shared.fetch.sizes.learn(&query.place, count, bytes);
                 Ok(Ok(found))
             }
-            none => {
+            Err(too_much) => {
                 share.shrink_to(before);
-                Ok(Err(none))
+                Ok(Err(too_much))
             }
         }
     }
@@ -250,10 +254,10 @@ async fn receive(mut body: Watched, limit: usize, share: &mut Share) -> Result<R
     let taken = |length: usize| before + 2 * length as u64;
     if let Some(length) = body.size_hint().exact().and_then(|length| usize::try_from(length).ok()) {
         if length > limit {
-            return Ok(Received::TooLarge);
+            return Ok(Err(TooMuch::TooLarge(length as u64)));
         }
         if !share.reserve(taken(length)) {
-            return Ok(Received::NoRoom(taken(length)));
+            return Ok(Err(TooMuch::NoRoom(taken(length))));
         }
     }
     let (mut pieces, mut length) = (Vec::new(), 0);
@@ -263,14 +267,14 @@ async fn receive(mut body: Watched, limit: usize, share: &mut Share) -> Result<R
         let Ok(piece) = frame.into_data() else { continue };
         length += piece.len();
         if length > limit {
-            return Ok(Received::TooLarge);
+            return Ok(Err(TooMuch::TooLarge(length as u64)));
         }
         if !share.take(2 * piece.len() as u64) {
-            return Ok(Received::NoRoom(taken(length)));
+            return Ok(Err(TooMuch::NoRoom(taken(length))));
         }
         pieces.push(piece);
     }
-    Ok(Received::Whole(joined(pieces, length)))
+    Ok(Ok(joined(pieces, length)))
 }
 
 fn joined(mut pieces: Vec<Bytes>, length: usize) -> Bytes {
@@ -280,6 +284,13 @@ fn joined(mut pieces: Vec<Bytes>, length: usize) -> Bytes {
     let mut whole = BytesMut::with_capacity(length);
     pieces.into_iter().for_each(|piece| whole.extend_from_slice(&piece));
     whole.freeze()
+}
+
+/// How many of `count` ids to ask for again, all of which want `wanted` bytes or more where there is room for `room`: as many
+/// as fit if all rows are alike, and half of them at the most, since they are not.
+fn fewer(count: usize, wanted: u64, room: u64) -> usize {
+    let fit = u128::from(room) * count as u128 / u128::from(wanted.max(1));
+    usize::try_from(fit).unwrap_or(count).min(count / 2).max(1)
 }
 
 /// How many rows there are, and their bytes.
@@ -362,6 +373,14 @@ mod tests {
             "include_attributes": true, "consistency": {"level": "strong"}});
         assert_eq!(serde_json::from_str::<serde_json::Value>(&body).unwrap(), expected);
         assert!(query_body(&wanted(&[DocId::Uint(u64::MAX)])).contains("[18446744073709551615]"));
+    }
+
+    #[test]
+    fn what_was_too_much_is_asked_for_in_parts_that_fit() {
+        let asked =
+            [(1000, 100, 10), (1000, 100, 99), (1000, 100, 0), (3, 100, 50), (2, 0, 7), (10_000, u64::MAX, u64::MAX)];
+        let again = asked.map(|(count, wanted, room)| fewer(count, wanted, room));
+        assert_eq!(again, [100, 500, 1, 1, 1, 5000]);
     }
 
     #[test]

@@ -16,8 +16,8 @@ pub struct FetchSettings {
     pub window_us: u64,
     /// Ids in one query of the origin at the most.
     pub query_ids_max: usize,
-    /// Bytes of the origin's answer to one query at the most; a larger one is asked again in halves. One document may
-    /// have more.
+    /// Bytes of the origin's answer to one query at the most; a larger one is asked again in parts that fit. One document
+    /// may have more.
     pub query_bytes_max: usize,
     /// Queries of the origin in flight for one namespace at the most.
     pub namespace_queries_max: usize,
