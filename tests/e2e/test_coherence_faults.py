@@ -21,7 +21,7 @@ from harness.exposition import value
 from harness.grpc import FailedCall, call
 from harness.origin import Exchange, FakeOrigin, ok
 from harness.programs import Program, start_router
-from harness.waiting import until
+from harness.waiting import let_pass, until
 
 NS = "ns"
 PATH = f"/v2/namespaces/{NS}"
@@ -266,7 +266,7 @@ def stand_still(router: Program, seconds: float, meanwhile: Callable[[], None]) 
     until(lambda: is_stopped(router.process.pid), "every thread of it stands still")
     end = time.monotonic() + seconds
     meanwhile()
-    time.sleep(max(0.0, end - time.monotonic()))
+    let_pass(end - time.monotonic())
     router.process.signal(signal.SIGCONT)
 
 

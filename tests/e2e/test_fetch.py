@@ -16,7 +16,7 @@ from harness.exposition import value
 from harness.origin import Exchange, FakeOrigin, stalled
 from harness.programs import Program
 from harness.rows import NOT_FOUND, NS, Rows, batch, fetch, shown
-from harness.waiting import until
+from harness.waiting import steady, until
 
 UUID = "67e55044-10b1-426f-9247-bb680e5fe0c8"
 
@@ -262,8 +262,7 @@ def test_a_fetch_that_begins_after_a_write_is_not_answered_by_an_older_query(sta
         assert came.wait(10)
         rows.rows[1] = {"v": "new"}
         after = pool.submit(fetch, router, 1)
-        time.sleep(0.3)
-        assert not after.done()
+        assert steady(lambda: (len(origin.requests), after.done()), 0.3) == (1, False)
         go.set()
         assert shown(before.result())["attributes"] == {"v": "old"}
         assert shown(after.result())["attributes"] == {"v": "new"}
