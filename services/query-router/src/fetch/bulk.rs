@@ -142,12 +142,7 @@ impl OriginReader {
         if gotten.read == 0 {
             return Err(room.full(held));
         }
-        // That so much is asked of the cache already says nothing of it.
-        if let GetOutcome::Away(away) = gotten.outcome
-            && away != Away::Busy
-        {
-            refilled.away = Some(away);
-        }
+        refilled.away = away(gotten.outcome).or(refilled.away);
         let (mut rows, mut bytes) = (0, 0);
         for (id, lookup) in ids.iter().zip(gotten.lookups).take(gotten.read) {
             match lookup {
@@ -211,6 +206,14 @@ impl OriginReader {
     }
 }
 
+/// Why the cache did not answer. That so much is asked of it already says nothing of it: a job must not fail for that.
+fn away(outcome: GetOutcome) -> Option<Away> {
+    match outcome {
+        GetOutcome::Answered | GetOutcome::Away(Away::Busy) => None,
+        GetOutcome::Away(away) => Some(away),
+    }
+}
+
 /// Without those that share a key with one before them: a query must not ask for both.
 fn distinct(ids: &[DocId]) -> Vec<&DocId> {
     let mut keys = HashSet::with_capacity(ids.len());
@@ -234,6 +237,12 @@ mod tests {
         assert_eq!(parsed(&page_body(None, 5)), first);
         let next = serde_json::json!({"filters": ["id", "Gt", "a\"b"], "rank_by": ["id", "asc"], "limit": 5});
         assert_eq!(parsed(&page_body(Some(&DocId::Text("a\"b".into())), 5)), next);
+    }
+
+    #[test]
+    fn a_cache_that_is_asked_for_much_is_not_away() {
+        assert_eq!([GetOutcome::Answered, GetOutcome::Away(Away::Busy)].map(away), [None, None]);
+        assert_eq!(away(GetOutcome::Away(Away::NoReplica)), Some(Away::NoReplica));
     }
 
     #[test]
