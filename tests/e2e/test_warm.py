@@ -285,8 +285,8 @@ def test_a_job_can_be_cancelled(mesh: Start, origin: FakeOrigin, through: str) -
     assert "completed_at" in now
     assert call(one, "GET", f"{JOBS}/{job['id']}")[1] == now
     assert call(other, "DELETE", f"{JOBS}/{job['id']}") == (200, now), "once more changes nothing"
-    until(lambda: value(one.metrics(), "layer_warm_jobs_active") == 0, "it ends, though the origin has not answered yet")
-    assert len(shelf.pages) == 1
+    until(lambda: value(one.metrics(), "layer_warm_jobs_active") == 0, "it ends while a page is awaited")
+    assert shelf.pages in ([None], [None, 10])
     shelf.open.set()
     assert ended(other, post(other))["status"] == "completed"
 
