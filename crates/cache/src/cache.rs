@@ -117,6 +117,15 @@ impl Cache {
         Scope::new(&self.shared.settings.tenant, namespace, Kind::Document)
     }
 
+    /// Why a look-up would not even be tried now, if so: for who would otherwise do work for nothing.
+    pub fn away(&self) -> Option<Away> {
+        match (self.shared.enabled(), self.shared.read_open()) {
+            (false, _) => Some(Away::Disabled),
+            (true, true) => Some(Away::BreakerOpen),
+            (true, false) => None,
+        }
+    }
+
     /// Looks keys up. Never fails, and waits `cache.deadline_ms` at the most (for every 250 keys), or until `deadline` if
     /// that is sooner; many keys at once may wait as long again for their turn. With the breaker open, no replica, or every
     /// key bypassed it returns without waiting at all.

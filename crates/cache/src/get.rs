@@ -47,11 +47,8 @@ pub(crate) async fn get(
     room: &mut Room<'_>,
 ) -> Gotten {
     let shared = &cache.shared;
-    if !shared.enabled() {
-        return nothing(keys, GetOutcome::Away(Away::Disabled));
-    }
-    if shared.read_open() {
-        return nothing(keys, GetOutcome::Away(Away::BreakerOpen));
+    if let Some(away) = cache.away() {
+        return nothing(keys, GetOutcome::Away(away));
     }
     let reader = Reader { cache, scope, deadline };
     match shared.bypass.check(scope, keys) {

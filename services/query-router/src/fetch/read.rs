@@ -232,6 +232,9 @@ impl OriginReader {
     async fn look_up(&self, place: &Place, ids: &[&Asked], until: Instant, room: &mut Room) -> (Vec<Known>, Origin) {
         let unknown = || ids.iter().map(|_| Known::Unknown(None)).collect();
         let Some(scope) = &place.scope else { return (unknown(), Origin::Hit) };
+        if let Some(away) = self.cache.away() {
+            return (unknown(), blamed(GetOutcome::Away(away)));
+        }
         let keys: Vec<Key> = ids.iter().map(|id| id.key()).collect();
         let mut takes = |bytes: usize| room.takes_hit(bytes as u64);
         let gotten = self.cache.get_within(scope, &keys, Some(until), &mut takes).await;

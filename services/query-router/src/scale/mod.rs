@@ -8,7 +8,10 @@ mod cold_start;
 mod demand;
 mod external_scaler;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU8, Ordering::Relaxed},
+};
 
 use layer_service::metrics::{Bounded, LABEL_VALUES_MAX, Metrics, OTHER};
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
@@ -64,8 +67,10 @@ struct PerNamespace {
     series: Arc<Series>,
     demand: IntCounter,
     cold_responses: IntCounter,
-    /// Away or not, at the last fetch; nothing before the first.
-    away: Mutex<Option<bool>>,
+    /// How the last fetch met it: 0 before the first, 1 away, 2 there. Read by every fetch, so that the lock is taken only
+    /// where it changes.
+    met: AtomicU8,
+    change: Mutex<()>,
 }
 
 struct Series {
@@ -122,7 +127,8 @@ impl PerNamespace {
             demand: series.demand.with_label_values(&[name, STORE]),
             cold_responses: series.cold_responses.with_label_values(&[name, STORE]),
             series,
-            away: Mutex::default(),
+            met: AtomicU8::new(0),
+            change: Mutex::default(),
         }
     }
 
@@ -130,10 +136,12 @@ impl PerNamespace {
         if away {
             self.cold_responses.inc();
         }
-        let mut before = self.away.lock().unwrap_or_else(PoisonError::into_inner);
-        if before.replace(away) == Some(away) {
+        let now = if away { 1 } else { 2 };
+        if self.met.load(Relaxed) == now {
             return;
         }
+        let _change = self.change.lock().unwrap_or_else(PoisonError::into_inner);
+        self.met.store(now, Relaxed);
         for (state, now) in [("cold", away), ("warm", !away)] {
             self.series.state.with_label_values(&[self.name.as_str(), STORE, state]).set(i64::from(now));
         }
