@@ -80,3 +80,18 @@ CREATE TABLE throughput (
     n      INTEGER NOT NULL,
     PRIMARY KEY (queue, bucket, slot)
 ) WITHOUT ROWID;
+
+-- What the planner is to believe: many items in few queues. Without it an update of a hundred items reads them all.
+ANALYZE;
+DELETE FROM sqlite_stat1;
+INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
+    ('item', 'sqlite_autoindex_item_1', '1000000 250000 1'),
+    ('item', 'item_ready', '1000000 250000 100000 50000 10'),
+    ('item', 'item_timer', '10000 2500 2'),
+    ('item', 'item_ended', '1000000 250000 100000 2'),
+    ('item', 'item_dead', '10000 2500 1'),
+    ('output', 'output', '1000000 250000 2 1'),
+    ('failure', 'failure', '10000 2500 1'),
+    ('stale', 'stale', '10000 2500 1'),
+    ('stale', 'stale_due', '10000 2');
+ANALYZE sqlite_schema;

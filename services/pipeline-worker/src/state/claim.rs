@@ -12,9 +12,11 @@ use super::{
     unit::{BATCH_MAX, Unit},
 };
 
-/// Items that one transaction wakes at the most.
-const WAKE_MAX: i64 = 1000;
-/// A lease's length, in milliseconds: no shorter than a round trip is worth, no longer than a day.
+/// Items that a claim wakes at the least, if they are due: what comes back in a crowd must not wait for the sweeper.
+const WAKE_MIN: usize = 100;
+/// Items that a claim wakes at the most: more would show in how long it takes.
+const WAKE_MAX: usize = 1000;
+/// A lease's length, in milliseconds. The service asks for a second at the least.
 const LEASE_MS: std::ops::RangeInclusive<u64> = 1..=86_400_000;
 
 /// Items to claim.
@@ -47,12 +49,12 @@ impl State {
     async fn claim_once(&self, kind: Kind, queue: &str, claim: &Claim) -> Result<Vec<Claimed>, Attempt> {
         let mut unit = self.begin(kind, queue).await?;
         let (source, target) = stages(&unit, claim)?;
-        self.wake(&mut unit).await?;
+        self.wake(&mut unit, claim.limit.clamp(WAKE_MIN, WAKE_MAX)).await?;
         let room = self.room(&mut unit, claim.limit).await?;
         let mut changes =
             if room == 0 { Vec::new() } else { self.ready(&mut unit, source, room, &claim.prefix).await? };
         changes.truncate(harmless(&changes, claim.limit));
-        let lease_ms = i64::try_from(claim.lease_ms).unwrap_or(i64::MAX);
+        let lease_ms = check_lease(claim.lease_ms)?;
         for change in &mut changes {
             change.row.claim(target, &claim.worker, lease_ms, unit.now);
         }
@@ -61,15 +63,16 @@ impl State {
         Ok(changes.into_iter().map(claimed).collect())
     }
 
-    /// Moves what is due: leases and waits that are over. Answers how many there were; at [`WAKE_MAX`] there may be more.
-    pub(crate) async fn wake(&self, unit: &mut Unit) -> Result<usize, Attempt> {
+    /// Moves what is due: leases and waits that are over, `max` of them at the most. Answers how many there were.
+    pub(crate) async fn wake(&self, unit: &mut Unit, max: usize) -> Result<usize, Attempt> {
         let statement = self.dialect.sql(concat!(
             "SELECT ",
             columns!(),
             " FROM item i WHERE i.queue = $1 AND i.wake_ms IS NOT NULL AND i.wake_ms <= $2 ",
             "ORDER BY i.wake_ms LIMIT $3 {skip}"
         ));
-        let query = sqlx::query(statement).bind(unit.queue.id).bind(unit.now).bind(WAKE_MAX);
+        let query =
+            sqlx::query(statement).bind(unit.queue.id).bind(unit.now).bind(i64::try_from(max).unwrap_or(i64::MAX));
         let rows = query.fetch_all(&mut *unit.tx).await?;
         let mut changes = rows.iter().map(change).collect::<Result<Vec<_>, Attempt>>()?;
         for change in &mut changes {
@@ -129,13 +132,17 @@ fn check(claim: &Claim) -> Result<(), Error> {
     if !(1..=BATCH_MAX).contains(&claim.limit) {
         return Err(Error::invalid("limit", format!("must be 1 to {BATCH_MAX}")));
     }
-    if !LEASE_MS.contains(&claim.lease_ms) {
-        return Err(Error::invalid("lease_ms", "must be a day at most, and not 0"));
-    }
+    check_lease(claim.lease_ms)?;
     if claim.worker.is_empty() || claim.worker.len() > 128 {
         return Err(Error::invalid("worker_id", "must be 1 to 128 bytes"));
     }
     Ok(())
+}
+
+/// A lease's length in milliseconds.
+pub(crate) fn check_lease(lease_ms: u64) -> Result<i64, Error> {
+    let fits = i64::try_from(lease_ms).ok().filter(|_| LEASE_MS.contains(&lease_ms));
+    fits.ok_or_else(|| Error::invalid("lease_ms", "must be a day at most, and not 0"))
 }
 
 fn stages(unit: &Unit, claim: &Claim) -> Result<(i64, i64), Error> {

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Body, Error, Guard, Held, Kind, Outcome, Refusal, State,
+    claim::check_lease,
     error::Attempt,
     items::check_ids,
     model::FAILED,
@@ -49,7 +50,7 @@ impl State {
         lease_ms: u64,
     ) -> Result<Vec<Outcome>, Error> {
         check_held(held)?;
-        let lease_ms = i64::try_from(lease_ms).unwrap_or(i64::MAX);
+        let lease_ms = check_lease(lease_ms)?;
         call!(self, "heartbeat", async {
             let mut unit = self.begin(kind, queue).await?;
             let guard = find(&unit, guard)?;
@@ -79,14 +80,11 @@ impl State {
             let guard = find(&unit, guard)?;
             let (outcomes, _) = self
                 .change_items(&mut unit, held, |row, place, now| {
-                    if row.was_put(&held[place], row.source) {
-                        return Ok(());
-                    }
                     row.guarded(&held[place], &guard, now)?;
                     if !row.leased(now) {
                         return Err(Refusal::NotLeased);
                     }
-                    row.release();
+                    row.release(now);
                     Ok(())
                 })
                 .await?;
@@ -169,8 +167,9 @@ impl State {
         let mut messages = Vec::new();
         let (outcomes, changes) = self
             .change_items(&mut unit, held, |row, place, now| {
-                let repeated = row.was_put(&held[place], FAILED) || row.was_put(&held[place], row.source);
-                if repeated {
+                // What was completed under this token has no attempts in its new stage yet.
+                let again = row.was_put(&held[place], FAILED) || row.was_put(&held[place], row.source);
+                if again && row.attempts > 0 {
                     return Ok(());
                 }
                 row.guarded(&held[place], &guard, now)?;
@@ -234,7 +233,7 @@ impl State {
                 }
                 row.guarded(&held[place], &guard, now)?;
                 if row.leased(now) && row.source == stage {
-                    row.release();
+                    row.release(now);
                 } else if row.stage != stage || row.standing == super::Standing::Leased {
                     row.put(stage, last, now);
                 }

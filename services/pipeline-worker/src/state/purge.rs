@@ -41,7 +41,7 @@ impl State {
     /// # Errors
     /// [`Error::QueueNotFound`], [`Error::Unavailable`].
     pub async fn purge(&self, queue: &Queue, batch: u32) -> Result<Purged, Error> {
-        let woken = call!(self, "wake", self.wake_once(queue))?;
+        let woken = call!(self, "wake", self.wake_once(queue, batch))?;
         let spec = &queue.spec;
         let mut expired = 0;
         let dead = Reason::ALL.map(Standing::Dead).map(|standing| (standing, spec.keep_failed_ms));
@@ -53,9 +53,9 @@ impl State {
         Ok(Purged { woken, expired, deleted: 0 })
     }
 
-    async fn wake_once(&self, queue: &Queue) -> Result<usize, Attempt> {
+    async fn wake_once(&self, queue: &Queue, batch: u32) -> Result<usize, Attempt> {
         let mut unit = self.begin(queue.kind, &queue.name).await?;
-        let woken = self.wake(&mut unit).await?;
+        let woken = self.wake(&mut unit, batch as usize).await?;
         self.commit(unit).await?;
         Ok(woken)
     }

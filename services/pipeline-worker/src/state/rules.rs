@@ -133,9 +133,11 @@ impl Row {
         self.wake_ms = Some(now.saturating_add(lease_ms));
     }
 
-    /// Its worker gives it back: it keeps its place in the queue.
-    pub(crate) fn release(&mut self) {
+    /// Its worker gives it back: it keeps its place in the queue. The claim is over: what the same worker says later of it
+    /// is not taken for a repeated call.
+    pub(crate) fn release(&mut self, now: i64) {
         self.attempts = (self.attempts - 1).max(0);
+        self.token = next(self.token, now);
         self.stage = self.source;
         self.unclaim(Standing::Ready);
     }

@@ -63,9 +63,8 @@ impl State {
         let list = Value::Array(cleanups.iter().map(|c| json!([c.queue, c.item, c.version])).collect()).to_string();
         let mut tx = self.pool.begin_with(self.dialect.begin()).await?;
         let statement = self.dialect.sql(
-            "DELETE FROM stale WHERE last_ms < {now} AND due_ms IS NOT NULL AND EXISTS (SELECT 1 FROM {rows} \
-             WHERE stale.queue = CAST(v.value->>0 AS BIGINT) AND stale.item = v.value->>1 \
-             AND stale.version = CAST(v.value->>2 AS BIGINT))",
+            "DELETE FROM stale WHERE last_ms < {now} AND due_ms IS NOT NULL AND (queue, item, version) IN \
+             (SELECT CAST(v.value->>0 AS BIGINT), v.value->>1, CAST(v.value->>2 AS BIGINT) FROM {rows})",
         );
         sqlx::query(statement).bind(list.clone()).execute(&mut *tx).await?;
         let statement = self.dialect.sql(

@@ -76,6 +76,10 @@ pub async fn a_completion_may_be_repeated(store: &Store) {
         let outcomes = store.state.complete(PIPELINE, Q, &completed, &Guard::default(), None).await.unwrap();
         assert_eq!((outcomes[0].verdict, outcomes[0].stage.as_deref()), (Ok(()), Some("indexed")));
     }
+    // Only a completion may: nothing else is taken for a repetition of it.
+    let failed = [Failed { held: completed[0].held.clone(), permanent: true, message: String::new() }];
+    let failed = store.state.fail(PIPELINE, Q, &failed, &Guard::default()).await.unwrap();
+    assert_eq!(failed[0].verdict, Err(Refusal::NotLeased));
     assert_eq!(store.state.status(PIPELINE, Q).await.unwrap().stages[2].ended, 1);
     let status = store.state.status(PIPELINE, Q).await.unwrap();
     assert!((status.done_per_minute - 1.0).abs() < 1e-9, "{status:?}");

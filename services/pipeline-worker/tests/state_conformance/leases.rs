@@ -55,12 +55,15 @@ pub async fn a_released_item_keeps_its_place_and_its_attempts(store: &Store) {
         let claimed = store.claim(1).await;
         assert_eq!((ids(&claimed), claimed[0].attempt), (vec!["first"], 1));
         let held = held(&claimed);
-        for _ in 0..2 {
-            // Repeated, it changes nothing more.
-            let released = store.state.release(PIPELINE, Q, &held, &Guard::default()).await.unwrap();
-            assert_eq!(released[0].verdict, Ok(()));
-            assert_eq!(store.at("first").await, ("pending".to_owned(), "Ready".to_owned(), 0));
-        }
+        let released = store.state.release(PIPELINE, Q, &held, &Guard::default()).await.unwrap();
+        assert_eq!(released[0].verdict, Ok(()));
+        assert_eq!(store.at("first").await, ("pending".to_owned(), "Ready".to_owned(), 0));
+        // Whoever gave it back has it no more, whatever is said next.
+        let released = store.state.release(PIPELINE, Q, &held, &Guard::default()).await.unwrap();
+        assert_eq!(released[0].verdict, Err(Refusal::StaleToken));
+        let completed = [Completed { held: held[0].clone(), output: None }];
+        let done = store.state.complete(PIPELINE, Q, &completed, &Guard::default(), None).await.unwrap();
+        assert_eq!(done[0].verdict, Err(Refusal::StaleToken));
     }
 }
 

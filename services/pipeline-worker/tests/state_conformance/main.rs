@@ -67,6 +67,7 @@ conformance! {
         a_concurrency_limit_holds_across_claims,
         stages_are_passed_one_by_one,
         a_claim_into_the_last_stage_is_refused,
+        a_deep_queue_is_no_slower_than_a_shallow_one,
     }
     leases::{
         a_lease_that_is_over_returns_its_item,
