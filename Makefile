@@ -37,6 +37,7 @@ test: test-rust test-fuzz test-sdks test-processes ## Run all tests
 
 .PHONY: test-rust
 test-rust: ## Units and services
+	scripts/need postgresql psql
 	cargo test $(CARGO_FLAGS) --workspace
 	cargo build $(CARGO_FLAGS) -p layer-cli -p query-router -p doc-cache
 

@@ -31,6 +31,24 @@ pub mod cache {
     }
 }
 
+/// Pipelines.
+pub mod pipeline {
+    /// Package `layer.pipeline.v1`.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
+    pub mod v1 {
+        tonic::include_proto!("layer.pipeline.v1");
+    }
+}
+
+/// Functions.
+pub mod function {
+    /// Package `layer.function.v1`.
+    #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
+    pub mod v1 {
+        tonic::include_proto!("layer.function.v1");
+    }
+}
+
 /// KEDA's contract with an external scaler.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::unwrap_used, rustdoc::all)]
 pub mod externalscaler {

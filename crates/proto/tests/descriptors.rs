@@ -22,9 +22,14 @@ fn reflection_serves_the_descriptors() {
 #[test]
 fn the_contract_and_the_error_details_are_there() {
     let names = message_names();
-    for name in
-        ["layer.router.v1.QueryRequest", "layer.types.v1.Filter", "google.rpc.ErrorInfo", "google.rpc.BadRequest"]
-    {
+    for name in [
+        "layer.router.v1.QueryRequest",
+        "layer.pipeline.v1.ClaimRequest",
+        "layer.function.v1.ClaimRequest",
+        "layer.types.v1.Filter",
+        "google.rpc.ErrorInfo",
+        "google.rpc.BadRequest",
+    ] {
         assert!(names.iter().any(|found| found == name), "{name} is missing");
     }
 }

@@ -1,0 +1,117 @@
+//! Opening the state store.
+
+use std::{borrow::Cow, sync::Once, time::Duration};
+
+use layer_service::{
+    config::{ConfigError, Secret},
+    metrics::Metrics,
+};
+use sqlx::{
+    ConnectOptions, Executor, SqlSafeStr,
+    any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
+    migrate::{Migration, MigrationType, Migrator},
+};
+
+use super::{Error, State, StateSettings, dialect::Dialect, error::Attempt, observe::Observe};
+
+/// The schema's steps, oldest first. What was released is never changed: the database knows its checksum.
+const STEPS: [(&str, &str, &str); 1] = [(
+    "queues",
+    include_str!("../../migrations/postgres/0001_queues.sql"),
+    include_str!("../../migrations/sqlite/0001_queues.sql"),
+)];
+
+static DRIVERS: Once = Once::new();
+
+impl State {
+    /// Prepares the store that `settings` name, or answers `None` where they name none. The database is not called yet:
+    /// one that is away keeps no service from starting. [`State::migrate`] must go through before anything else.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the setting that cannot be used.
+    pub fn open(settings: &StateSettings, metrics: &Metrics) -> Result<Option<Self>, ConfigError> {
+        settings.validate()?;
+        let Some((url, dialect)) = settings.url.as_ref().and_then(known) else { return Ok(None) };
+        DRIVERS.call_once(install_default_drivers);
+        let options: AnyConnectOptions = parse(url, dialect)?;
+        let prepare = dialect.prepare(settings.statement_timeout_ms);
+        let pool = AnyPoolOptions::new()
+            .max_connections(if dialect == Dialect::Sqlite { 1 } else { settings.connections_max })
+            .acquire_timeout(Duration::from_millis(settings.acquire_timeout_ms))
+            .after_connect(move |connection, _| {
+                let prepare = prepare.clone();
+                Box::pin(async move {
+                    connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(prepare))).await?;
+                    Ok(())
+                })
+            })
+            // Statements have names in the metrics; their text is no news and is not logged.
+            .connect_lazy_with(options.disable_statement_logging());
+        Ok(Some(Self {
+            pool,
+            dialect,
+            observe: Observe::new(metrics),
+            slot: i64::from(fastrand::u8(0..SLOTS)),
+            late_write_ms: i64::try_from(settings.late_write_ms).unwrap_or(i64::MAX),
+            body_grace_ms: i64::try_from(settings.body_grace_ms).unwrap_or(i64::MAX),
+        }))
+    }
+
+    /// Brings the schema up to date. Several processes may do so at once.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`], or [`Error::Broken`] where the schema is of a newer release or was changed by hand.
+    pub async fn migrate(&self) -> Result<(), Error> {
+        let migrations: Vec<_> = (1..).zip(STEPS).map(|(version, step)| self.step(version, step)).collect();
+        let migrator = Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT };
+        migrator.run(&self.pool).await.map_err(|error| match error {
+            sqlx::migrate::MigrateError::Execute(error) => plain(error),
+            other => Error::Broken(other.to_string()),
+        })
+    }
+
+    fn step(&self, version: i64, (name, postgres, sqlite): (&'static str, &'static str, &'static str)) -> Migration {
+        let text = match self.dialect {
+            Dialect::Postgres => postgres,
+            Dialect::Sqlite => sqlite,
+        };
+        Migration::new(version, Cow::Borrowed(name), MigrationType::Simple, text.into_sql_str(), false)
+    }
+
+    /// The database's clock, in milliseconds since 1970.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn now_ms(&self) -> Result<i64, Error> {
+        sqlx::query_scalar(self.dialect.sql("SELECT {now}")).fetch_one(&self.pool).await.map_err(plain)
+    }
+
+    /// Closes all connections; calls that come later are answered [`Error::Unavailable`].
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Rows over which each counter is spread.
+const SLOTS: u8 = 16;
+
+fn known(url: &Secret) -> Option<(&str, Dialect)> {
+    Some((url.reveal(), Dialect::of(url.reveal())?))
+}
+
+/// A file of SQLite that is not there is made, unless the URL says otherwise.
+fn parse(url: &str, dialect: Dialect) -> Result<AnyConnectOptions, ConfigError> {
+    let made = match dialect {
+        Dialect::Sqlite if !url.contains('?') => Cow::Owned(format!("{url}?mode=rwc")),
+        _ => Cow::Borrowed(url),
+    };
+    made.parse().map_err(|_| ConfigError::invalid("state.url", "is no URL of a database"))
+}
+
+/// The error of a call that is not tried again.
+pub(crate) fn plain(error: sqlx::Error) -> Error {
+    match Attempt::from(error) {
+        Attempt::Raced(reason) => Error::Unavailable(reason),
+        Attempt::Failed(error) => error,
+    }
+}

@@ -1,0 +1,218 @@
+//! Items: read under a lock, and written back all at once.
+
+use serde_json::{Value, json};
+use sqlx::{Row as _, any::AnyRow};
+
+use super::{
+    Body, Error, Held, ItemView, Kind, Outcome, Refusal, Spec, Standing, State, Verdict,
+    error::Attempt,
+    observe::call,
+    rules::Row,
+    unit::{BATCH_MAX, Unit},
+};
+
+/// The columns of an item, in the order of [`read`] and of [`values`].
+macro_rules! columns {
+    () => {
+        "i.item, i.stage, i.state, i.source, i.priority, i.attempts, i.strikes, i.version, i.token, i.since_ms, \
+         i.wake_ms, i.worker, i.body_minted, i.body_digest, i.chunks"
+    };
+}
+pub(crate) use columns;
+
+/// An item, as it was read and as it is to be.
+pub(crate) struct Change {
+    pub(crate) before: Row,
+    pub(crate) row: Row,
+}
+
+impl Change {
+    fn became_done(&self) -> bool {
+        self.row.standing == Standing::Done && self.before.standing != Standing::Done
+    }
+}
+
+/// An item from its columns.
+pub(crate) fn read(row: &AnyRow) -> Result<Row, Attempt> {
+    let minted: Option<i64> = row.try_get(12)?;
+    let digest: Option<i64> = row.try_get(13)?;
+    let chunks = u32::try_from(row.try_get::<i64, _>(14)?).unwrap_or_default();
+    let body = minted.zip(digest).map(|(minted_ms, digest)| Body { minted_ms, digest, chunks });
+    Ok(Row {
+        item: row.try_get(0)?,
+        stage: row.try_get(1)?,
+        standing: Standing::from_code(row.try_get(2)?)?,
+        source: row.try_get(3)?,
+        priority: row.try_get(4)?,
+        attempts: row.try_get(5)?,
+        strikes: row.try_get(6)?,
+        version: row.try_get(7)?,
+        token: row.try_get(8)?,
+        since_ms: row.try_get(9)?,
+        wake_ms: row.try_get(10)?,
+        worker: row.try_get(11)?,
+        body,
+    })
+}
+
+/// An item's columns.
+pub(crate) fn values(row: &Row) -> Value {
+    let body = row.body;
+    json!([
+        row.item,
+        row.stage,
+        row.standing.code(),
+        row.source,
+        row.priority,
+        row.attempts,
+        row.strikes,
+        row.version,
+        row.token,
+        row.since_ms,
+        row.wake_ms,
+        row.worker,
+        body.map(|body| body.minted_ms),
+        body.map(|body| body.digest),
+        body.map_or(0, |body| body.chunks)
+    ])
+}
+
+/// A JSON list of lists of one: ids as `{rows}` takes them.
+pub(crate) fn id_list<'a>(ids: impl Iterator<Item = &'a str>) -> String {
+    Value::Array(ids.map(|id| json!([id])).collect()).to_string()
+}
+
+/// Checks the ids of a call: 1 to [`BATCH_MAX`] of them.
+pub(crate) fn check_ids<'a>(field: &'static str, ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(), Error> {
+    if !(1..=BATCH_MAX).contains(&ids.len()) {
+        return Err(Error::invalid(field, format!("must be 1 to {BATCH_MAX} items")));
+    }
+    for id in ids {
+        // The last character bounds the ranges of prefixes.
+        let plain = !id.chars().any(|c| c.is_control() || c == char::MAX);
+        if id.is_empty() || id.len() > 512 || !plain {
+            return Err(Error::invalid(field, "must have ids of 1 to 512 bytes without control characters"));
+        }
+    }
+    Ok(())
+}
+
+impl State {
+    /// Answers where items stand, in the order of their ids' bytes. One that is not there has no entry.
+    ///
+    /// # Errors
+    /// [`Error::QueueNotFound`], [`Error::Invalid`], [`Error::Unavailable`].
+    pub async fn items(&self, kind: Kind, queue: &str, ids: &[String]) -> Result<Vec<ItemView>, Error> {
+        check_ids("items", ids.iter().map(String::as_str))?;
+        let queue = self.get(kind, queue).await?;
+        call!(self, "items", self.items_once(&queue.spec, queue.id, ids))
+    }
+
+    async fn items_once(&self, spec: &Spec, queue: i64, ids: &[String]) -> Result<Vec<ItemView>, Attempt> {
+        let statement = self.dialect.sql(concat!(
+            "SELECT DISTINCT ",
+            columns!(),
+            ", {now} FROM {rows} JOIN item i ON i.queue = $2 AND i.item = v.value->>0 ORDER BY i.item"
+        ));
+        let query = sqlx::query(statement).bind(id_list(ids.iter().map(String::as_str))).bind(queue);
+        let rows = query.fetch_all(&self.pool).await?;
+        rows.iter()
+            .map(|row| {
+                let now = row.try_get(15)?;
+                let mut item = read(row)?;
+                if item.due(now) {
+                    item.wake(&spec.retry, now);
+                }
+                Ok(view(spec, item))
+            })
+            .collect()
+    }
+
+    /// Locks items, of which `list` is a JSON list, and reads them, in the order of their ids: calls that share items do
+    /// not deadlock.
+    pub(crate) async fn lock(&self, unit: &mut Unit, list: String) -> Result<Vec<Change>, Attempt> {
+        let statement = self.dialect.sql(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM item i WHERE i.queue = $2 AND i.item IN (SELECT v.value->>0 FROM {rows}) ORDER BY i.item {lock}"
+        ));
+        let rows = unit.read(statement, list).await?;
+        rows.iter().map(change).collect()
+    }
+
+    /// Writes back what changed, and counts it.
+    pub(crate) async fn write_back(&self, unit: &mut Unit, changes: &[Change]) -> Result<(), Attempt> {
+        let changed: Vec<_> = changes.iter().filter(|change| change.before != change.row).collect();
+        if changed.is_empty() {
+            return Ok(());
+        }
+        for change in &changed {
+            unit.count(change.before.stage, change.before.standing, -1);
+            unit.count(change.row.stage, change.row.standing, 1);
+            if change.became_done() {
+                unit.count_done();
+            }
+        }
+        let statement = self.dialect.sql(
+            "UPDATE item SET stage = CAST(v.value->>1 AS BIGINT), state = CAST(v.value->>2 AS BIGINT), \
+             source = CAST(v.value->>3 AS BIGINT), priority = CAST(v.value->>4 AS BIGINT), \
+             attempts = CAST(v.value->>5 AS BIGINT), strikes = CAST(v.value->>6 AS BIGINT), \
+             version = CAST(v.value->>7 AS BIGINT), token = CAST(v.value->>8 AS BIGINT), \
+             since_ms = CAST(v.value->>9 AS BIGINT), wake_ms = CAST(v.value->>10 AS BIGINT), worker = v.value->>11, \
+             body_minted = CAST(v.value->>12 AS BIGINT), body_digest = CAST(v.value->>13 AS BIGINT), \
+             chunks = CAST(v.value->>14 AS BIGINT) \
+             FROM {rows} WHERE item.queue = $2 AND item.item = v.value->>0",
+        );
+        let list = Value::Array(changed.iter().map(|change| values(&change.row)).collect());
+        unit.write(statement, list.to_string()).await?;
+        let done: Vec<_> = changed.iter().filter(|change| change.became_done()).map(|c| c.row.item.as_str()).collect();
+        if done.is_empty() { Ok(()) } else { self.cleanups_begin(unit, id_list(done.into_iter())).await }
+    }
+
+    /// One call over items: locks them, asks `rule` for each, and writes what it changed.
+    pub(crate) async fn change_items(
+        &self,
+        unit: &mut Unit,
+        held: &[Held],
+        mut rule: impl FnMut(&mut Row, usize, i64) -> Verdict,
+    ) -> Result<(Vec<Outcome>, Vec<Change>), Attempt> {
+        let mut changes = self.lock(unit, id_list(held.iter().map(|held| held.item.as_str()))).await?;
+        let mut outcomes = Vec::with_capacity(held.len());
+        for (place, held) in held.iter().enumerate() {
+            let found = changes.binary_search_by(|change| change.row.item.as_str().cmp(&held.item)).ok();
+            let found = found.and_then(|found| changes.get_mut(found));
+            let verdict = match found {
+                Some(change) => {
+                    let verdict = rule(&mut change.row, place, unit.now);
+                    (verdict, Some(unit.queue.spec.name(change.row.stage).to_owned()))
+                }
+                None => (Err(Refusal::NotFound), None),
+            };
+            outcomes.push(Outcome { item: held.item.clone(), verdict: verdict.0, stage: verdict.1 });
+        }
+        self.write_back(unit, &changes).await?;
+        Ok((outcomes, changes))
+    }
+}
+
+/// An item that was read, not changed yet.
+pub(crate) fn change(row: &AnyRow) -> Result<Change, Attempt> {
+    let row = read(row)?;
+    Ok(Change { before: row.clone(), row })
+}
+
+fn view(spec: &Spec, row: Row) -> ItemView {
+    let small = |n: i64| u32::try_from(n).unwrap_or_default();
+    ItemView {
+        stage: spec.name(row.stage).to_owned(),
+        standing: row.standing,
+        priority: u8::try_from(row.priority).unwrap_or_default(),
+        attempts: small(row.attempts),
+        strikes: small(row.strikes),
+        version: row.version,
+        wake_ms: row.wake_ms,
+        worker: row.worker,
+        body: row.body,
+        item: row.item,
+    }
+}

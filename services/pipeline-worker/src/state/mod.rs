@@ -1,0 +1,93 @@
+//! The state of all queues, in PostgreSQL or SQLite.
+//!
+//! One implementation serves both: the statements are the same text but for what [`dialect`] puts in. Every call that
+//! changes items is one transaction: it reads the queue and the database's clock, reads the items under a lock, decides by
+//! the plain functions of [`rules`], and writes all of them at once. It never does anything else meanwhile: no call to
+//! the object store, the origin or a cache is made inside a transaction. No process's clock is ever bound to a statement.
+//!
+//! Every call may be repeated: after [`Error::Unavailable`] its outcome may be unknown, and repeating it is right.
+
+mod bodies;
+mod claim;
+mod connect;
+mod counts;
+mod dead;
+mod dialect;
+mod error;
+mod items;
+mod lease;
+mod model;
+mod observe;
+mod purge;
+mod queues;
+mod rules;
+mod settings;
+mod staging;
+mod stale;
+mod unit;
+
+use dialect::Dialect;
+use sqlx::AnyPool;
+
+pub use claim::Claim;
+pub use counts::{StageCount, Status};
+pub use dead::DeadLetter;
+pub use error::Error;
+pub use lease::{Completed, Failed};
+pub use model::{
+    Body, Claimed, Guard, Held, ItemView, Kind, Outcome, Queue, Reason, Refusal, Retry, Spec, Standing, Verdict,
+};
+pub use observe::METRICS;
+pub use purge::Purged;
+pub use settings::StateSettings;
+pub use staging::{Staged, Staging};
+pub use stale::Cleanup;
+
+/// The state store; clones share it.
+#[derive(Debug, Clone)]
+pub struct State {
+    pool: AnyPool,
+    dialect: Dialect,
+    observe: observe::Observe,
+    /// Which rows of the counters this process adds to.
+    slot: i64,
+    /// How long a row write may still arrive after it was allowed, in milliseconds.
+    late_write_ms: i64,
+    /// How long an object that no row names is left alone, in milliseconds.
+    body_grace_ms: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Services spawn these: a future that is not `Send` would show only there.
+    #[test]
+    fn every_call_can_be_spawned() {
+        fn send<T: Send>(_: impl Future<Output = T> + Send) {}
+        #[allow(dead_code, reason = "it need only compile")]
+        fn calls(state: &State, kind: Kind, guard: &Guard, queue: &Queue, claim: &Claim) {
+            send(state.migrate());
+            send(state.create(kind, "", &queue.spec));
+            send(state.list(kind, "", 1));
+            send(state.delete(kind, ""));
+            send(state.stage(kind, "", &[]));
+            send(state.items(kind, "", &[]));
+            send(state.claim(kind, "", claim));
+            send(state.heartbeat(kind, "", &[], guard, 1));
+            send(state.release(kind, "", &[], guard));
+            send(state.complete(kind, "", &[], guard, None));
+            send(state.fail(kind, "", &[], guard));
+            send(state.set_stage(kind, "", &[], guard, "", false));
+            send(state.status(kind, ""));
+            send(state.dead_letters(kind, "", "", 1));
+            send(state.requeue(kind, "", &[], 1));
+            send(state.purge(queue, 1));
+            send(state.purge_deleted(1));
+            send(state.deleted(kind));
+            send(state.cleanups(1, 1));
+            send(state.cleaned(&[]));
+            send(state.orphans(1, &[]));
+        }
+    }
+}
