@@ -104,6 +104,7 @@ conformance! {
         a_deleted_queue_goes_in_batches,
         what_is_owed_at_the_origin_is_kept,
         rows_of_older_versions_are_deleted_twice,
+        a_cleanup_that_was_overtaken_is_still_owed,
     }
     bodies::{
         a_body_that_could_be_swept_is_not_named,

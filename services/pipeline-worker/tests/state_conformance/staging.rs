@@ -77,9 +77,13 @@ pub async fn a_version_is_above_its_floor(store: &Store) {
     let items = ["x", "y"].map(|id| Staging { version_floor: floor, ..staging(id, body(now)) });
     let staged = store.state.stage(PIPELINE, Q, &items).await.unwrap();
     assert!(staged.iter().all(|staged| staged.version >= floor), "{staged:?}");
+    // A repeated call too: the origin is known to hold newer rows than the version that was answered first.
+    let repeated = Staging { version_floor: floor + 1_000_000, ..items[0].clone() };
+    let raised = store.state.stage(PIPELINE, Q, &[repeated]).await.unwrap();
+    assert!(!raised[0].unchanged && raised[0].version >= floor + 1_000_000, "{raised:?}");
     // The clock is behind the version now; it grows all the same.
     let later = store.state.stage(PIPELINE, Q, &[staging("x", body(now))]).await.unwrap();
-    assert!(later[0].version > staged[0].version, "{later:?}");
+    assert!(later[0].version > raised[0].version, "{later:?}");
 }
 
 pub async fn staging_again_forgets_outputs_and_failures(store: &Store) {
