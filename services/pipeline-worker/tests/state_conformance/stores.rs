@@ -56,13 +56,6 @@ impl Store {
         state
     }
 
-    /// The same database, under other settings.
-    pub fn with(&self, change: impl FnOnce(&mut StateSettings)) -> State {
-        let mut settings = settings(&self.url);
-        change(&mut settings);
-        State::open(&settings, &Metrics::default()).unwrap().unwrap()
-    }
-
     /// Makes the queue of the case.
     pub async fn queue(&self, change: impl FnOnce(&mut Spec)) {
         let mut spec = Spec::default();
