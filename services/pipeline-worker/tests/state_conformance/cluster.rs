@@ -2,13 +2,14 @@
 
 use std::{
     fs,
-    io::Read,
+    io::{BufRead, BufReader},
     os::unix::{fs::chown, process::CommandExt},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::{
         OnceLock,
         atomic::{AtomicU32, Ordering::Relaxed},
+        mpsc,
     },
     time::{Duration, Instant},
 };
@@ -47,27 +48,13 @@ impl Cluster {
         let made = initdb.output().unwrap();
         assert!(made.status.success(), "initdb: {}", String::from_utf8_lossy(&made.stderr));
         // `read` ends when the pipe does.
-        let script = r#""$0" -D "$1" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=200 >"$2/log" 2>&1 &
+        let script = r#""$0" -D "$1" -k "$2" -c listen_addresses= -c fsync=off -c max_connections=200 2>&1 &
             read -r _; kill -QUIT $!; wait; rm -rf "$2""#;
         let mut shell = as_user(Command::new("sh"), user, &directory);
-        shell.arg("-c").arg(script).arg(programs.join("postgres")).arg(&data).arg(&directory).stdin(Stdio::piped());
-        let cluster = Self { _server: shell.spawn().unwrap(), directory, databases: AtomicU32::new(0) };
-        cluster.wait();
-        cluster
-    }
-
-    fn wait(&self) {
-        let started = Instant::now();
-        while std::os::unix::net::UnixStream::connect(self.directory.join(".s.PGSQL.5432")).is_err() {
-            assert!(started.elapsed() < START, "PostgreSQL does not start: {}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn log(&self) -> String {
-        let mut log = String::new();
-        let _ = fs::File::open(self.directory.join("log")).and_then(|mut file| file.read_to_string(&mut log));
-        log
+        shell.arg("-c").arg(script).arg(programs.join("postgres")).arg(&data).arg(&directory);
+        let mut server = shell.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        wait_until_ready(server.stdout.take().unwrap());
+        Self { _server: server, directory, databases: AtomicU32::new(0) }
     }
 
     fn url(&self, database: &str) -> String {
@@ -77,17 +64,25 @@ impl Cluster {
     /// The URL of a new, empty database.
     pub async fn database(&self) -> String {
         let name = format!("test{}", self.databases.fetch_add(1, Relaxed));
-        let started = Instant::now();
-        // The socket is there a moment before the server answers.
-        let mut connection = loop {
-            match AnyConnection::connect(&self.url("postgres")).await {
-                Ok(connection) => break connection,
-                Err(error) => assert!(started.elapsed() < START, "{error}: {}", self.log()),
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        };
+        let mut connection = AnyConnection::connect(&self.url("postgres")).await.unwrap();
         connection.execute(AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
         self.url(&name)
+    }
+}
+
+/// Reads what the server says until it takes connections, and goes on reading, so that it never waits for a reader.
+fn wait_until_ready(output: ChildStdout) {
+    let (sender, said) = mpsc::channel();
+    std::thread::spawn(move || {
+        // After the start nobody listens any more.
+        BufReader::new(output).lines().map_while(Result::ok).for_each(|line| drop(sender.send(line)));
+    });
+    let (late, mut log) = (Instant::now() + START, Vec::new());
+    while !log.last().is_some_and(|line: &String| line.contains("ready to accept connections")) {
+        match said.recv_timeout(late.saturating_duration_since(Instant::now())) {
+            Ok(line) => log.push(line),
+            Err(error) => panic!("PostgreSQL does not start ({error}):\n{}", log.join("\n")),
+        }
     }
 }
 

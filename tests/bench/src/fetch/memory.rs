@@ -117,7 +117,6 @@ impl Cache {
                 return Ok(());
             }
             ensure!(Instant::now() < deadline, "the cache gives no leases");
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 

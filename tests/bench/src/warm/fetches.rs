@@ -1,8 +1,7 @@
 //! Fetches of documents that are in the cache, one after another, while a job runs: what warming costs those who ask.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -23,7 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// A caller that fetches all the time.
 #[derive(Debug)]
 pub(super) struct Fetches {
-    stop: Arc<AtomicBool>,
+    /// When they end, once that is known.
+    end: Arc<OnceLock<Instant>>,
     caller: JoinHandle<Result<Latency>>,
 }
 
@@ -35,27 +35,26 @@ impl Fetches {
         while !(0..COUNT).map(|id| fetch(&mut client, id)).collect::<Result<Vec<_>>>()?.iter().all(|hit| *hit) {
             ensure!(begun.elapsed() < PATIENCE, "the documents do not come from the cache");
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&stop);
-        Ok(Self { stop, caller: thread::spawn(move || go_on(&mut client, &told)) })
+        let end = Arc::<OnceLock<Instant>>::default();
+        let told = Arc::clone(&end);
+        Ok(Self { end, caller: thread::spawn(move || go_on(&mut client, &told)) })
     }
 
     /// What they took.
     pub(super) fn stop_after(self, time: Duration) -> Result<Latency> {
-        thread::sleep(time);
-        self.stop.store(true, Relaxed);
+        self.end.get_or_init(|| Instant::now() + time);
         self.caller.join().map_err(|_| anyhow!("the caller panicked"))?
     }
 }
 
-fn go_on(client: &mut Client, stop: &AtomicBool) -> Result<Latency> {
+fn go_on(client: &mut Client, end: &OnceLock<Instant>) -> Result<Latency> {
     let mut times = Histogram::<u64>::new(3)?;
     let mut hits = 0_u64;
     for id in (0..COUNT).cycle() {
-        if stop.load(Relaxed) {
+        let begun = Instant::now();
+        if end.get().is_some_and(|end| begun >= *end) {
             break;
         }
-        let begun = Instant::now();
         hits += u64::from(fetch(client, id)?);
         times.record(u64::try_from(begun.elapsed().as_micros())?)?;
     }

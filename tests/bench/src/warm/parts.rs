@@ -76,12 +76,8 @@ impl Parts {
     /// Waits until the router has found the cache: it refuses warm jobs before.
     pub(super) fn wait_until_it_warms(&self) -> Result<()> {
         let mut client = Client::connect(self.router.address)?;
-        let begun = Instant::now();
-        while client.call("POST", &format!("/v2/namespaces/{}/warm", origin::namespace(1)), "")?.status != 202 {
-            ensure!(begun.elapsed() < PATIENCE, "the router takes no warm job");
-            thread::sleep(LOOK_EVERY);
-        }
-        Ok(())
+        let target = format!("/v2/namespaces/{}/warm", origin::namespace(1));
+        until("the router takes no warm job", || Ok(client.call("POST", &target, "")?.status == 202))
     }
 
     /// Warms all documents, from the request to the last one that is served from the cache.
@@ -92,19 +88,16 @@ impl Parts {
         let answer = client.good("POST", &format!("/v2/namespaces/{namespace}/warm"), "")?;
         let mut job = serde_json::from_slice::<Job>(&answer.body)?;
         let target = format!("/v2/namespaces/{namespace}/warm-jobs/{}", job.id);
-        while job.status == "running" {
-            ensure!(begun.elapsed() < PATIENCE, "the job does not end");
-            thread::sleep(LOOK_EVERY);
+        until("the job does not end", || {
             job = serde_json::from_slice(&client.good("GET", &target, "")?.body)?;
-        }
+            Ok(job.status != "running")
+        })?;
         if job.status != "completed" || job.documents_warmed != count {
             bail!("the job {} with {} documents: {:?}", job.status, job.documents_warmed, job.error);
         }
         // What it handed over is stored in its order: the last is there when all are.
-        while !fetch(&mut client, &namespace, count - count.min(100)..count)? {
-            ensure!(begun.elapsed() < PATIENCE, "the last documents do not come from the cache");
-            thread::sleep(LOOK_EVERY);
-        }
+        let last = count - count.min(100)..count;
+        until("the last documents do not come from the cache", || fetch(&mut client, &namespace, last.clone()))?;
         let (time, after) = (begun.elapsed(), self.cpus()?);
         let family = Family::only(self.router.process.pid());
         let cpu = [0, 1, 2].map(|part| after[part].saturating_sub(before[part]));
@@ -148,4 +141,14 @@ fn fetch(client: &mut Client, namespace: &str, ids: std::ops::Range<u64>) -> Res
     let answer = client.good("POST", &format!("/v2/namespaces/{namespace}/documents"), &body)?;
     ensure!(answer.body == documents::shown_batch(ids.clone()).into_bytes(), "the documents {ids:?} are wrong");
     Ok(answer.hit)
+}
+
+/// Asks until it is so. Jobs tell nobody that they have ended; who asks without a pause takes the time of what is measured.
+fn until(otherwise: &str, mut is_so: impl FnMut() -> Result<bool>) -> Result<()> {
+    let begun = Instant::now();
+    while !is_so()? {
+        ensure!(begun.elapsed() < PATIENCE, "{otherwise}");
+        thread::park_timeout(LOOK_EVERY);
+    }
+    Ok(())
 }
