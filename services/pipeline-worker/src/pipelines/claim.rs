@@ -26,9 +26,9 @@ pub(super) struct Asked {
     claim_stage: String,
     limit: usize,
     worker: String,
-    pub(super) lease_ms: u64,
+    lease_ms: u64,
     prefix: String,
-    wait: Duration,
+    pub(super) wait: Duration,
 }
 
 impl Asked {
@@ -49,7 +49,8 @@ impl Asked {
         }
     }
 
-    fn claim(self, queue: &Queue) -> Claim {
+    /// As the state is asked.
+    pub(super) fn claim(self, queue: &Queue) -> Claim {
         let stages = &queue.spec.stages;
         let stage = if self.stage.is_empty() { stages[0].clone() } else { self.stage };
         let claim_stage = if self.claim_stage.is_empty() { working(stages, &stage) } else { self.claim_stage };
@@ -68,14 +69,19 @@ fn working(stages: &[String], stage: &str) -> String {
 
 impl Pipelines {
     /// Claims documents; where there are none, waits for them as long as the claim says.
-    pub(super) async fn claim(&self, queue: &Queue, asked: Asked, until: Instant) -> Result<Vec<Claimed>, Failure> {
-        let until = until.checked_sub(MARGIN).unwrap_or(until).min(Instant::now() + asked.wait);
-        let claim = asked.claim(queue);
+    pub(super) async fn claim(
+        &self,
+        queue: &Queue,
+        claim: &Claim,
+        wait_max: Duration,
+        until: Instant,
+    ) -> Result<Vec<Claimed>, Failure> {
+        let until = until.checked_sub(MARGIN).unwrap_or(until).min(Instant::now() + wait_max);
         let notify = self.wakes.of(&queue.name);
         loop {
             let mut woken = pin!(notify.notified());
             woken.as_mut().enable();
-            let claimed = self.state.claim(Kind::Pipeline, &queue.name, &claim).await?;
+            let claimed = self.state.claim(Kind::Pipeline, &queue.name, claim).await?;
             if !claimed.is_empty() || !wait(woken, until).await {
                 return Ok(claimed);
             }

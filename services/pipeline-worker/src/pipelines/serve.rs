@@ -198,9 +198,15 @@ impl PipelineService for Pipelines {
         let mut check = Check::default();
         let asked = Asked::read(&mut check, request);
         let asked = check.done(asked)?;
-        let (queue, lease_ms) = (self.queue(&pipeline_id).await?, asked.lease_ms);
-        let documents = self.claim(&queue, asked, until).await?.into_iter().map(convert::claimed).collect();
-        Ok(Response::new(ClaimResponse { documents, lease_ms }))
+        let queue = self.queue(&pipeline_id).await?;
+        let (wait, claim) = (asked.wait, asked.claim(&queue));
+        let claimed = self.claim(&queue, &claim, wait, until).await?;
+        Ok(Response::new(ClaimResponse {
+            documents: claimed.into_iter().map(convert::claimed).collect(),
+            lease_ms: claim.lease_ms,
+            stage: claim.stage,
+            claim_stage: claim.claim_stage,
+        }))
     }
 
     async fn heartbeat(&self, request: Request<HeartbeatRequest>) -> Result<Response<HeartbeatResponse>, Status> {

@@ -44,7 +44,8 @@ impl Pipelines {
         packed.retain(|_| !unchanged.next().unwrap_or_default());
         self.bodies.copy(&target.namespace, &packed).await;
         self.forget_vanished(&queue, &target, &documents, &staged, &before);
-        Ok(documents.iter().zip(staged).map(|(document, staged)| result(document, staged)).collect())
+        let stage = &queue.spec.stages[0];
+        Ok(documents.iter().zip(staged).map(|(document, staged)| result(document, staged, stage)).collect())
     }
 
     /// Deletes, in the background, rows of chunks that documents no longer have.
@@ -92,7 +93,7 @@ impl Pipelines {
     }
 }
 
-fn result(document: &StagedDocument, staged: Staged) -> StageResult {
+fn result(document: &StagedDocument, staged: Staged, stage: &str) -> StageResult {
     let ids = document.chunks.iter().map(|chunk| chunk_id::given_out(&chunk.chunk_id, staged.version));
     StageResult {
         chunk_count: u32::try_from(document.chunks.len()).unwrap_or(u32::MAX),
@@ -100,6 +101,7 @@ fn result(document: &StagedDocument, staged: Staged) -> StageResult {
         document_id: staged.item,
         version: staged.version.unsigned_abs(),
         restaged: staged.restaged,
+        stage: stage.to_owned(),
     }
 }
 

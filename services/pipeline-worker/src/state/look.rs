@@ -7,7 +7,7 @@ use super::{
     error::Attempt,
     items::{check_ids, columns, id_list, read},
     observe::call,
-    queues,
+    queues::{self, queue_columns},
     rules::Found,
 };
 
@@ -117,10 +117,11 @@ impl State {
     }
 
     async fn by_id_once(&self, kind: Kind, ids: &[i64]) -> Result<Vec<Queue>, Attempt> {
-        let statement = self.dialect.sql(
-            "SELECT id, name, spec, created_ms FROM queue WHERE kind = $2 \
-             AND id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM {rows})",
-        );
+        let statement = self.dialect.sql(concat!(
+            "SELECT ",
+            queue_columns!(),
+            " FROM queue WHERE kind = $2 AND id IN (SELECT CAST(v.value->>0 AS BIGINT) FROM {rows})"
+        ));
         let list = serde_json::Value::Array(ids.iter().map(|id| serde_json::json!([id])).collect());
         let query = sqlx::query(statement).bind(list.to_string()).bind(kind.code());
         let rows = query.fetch_all(&self.pool).await?;

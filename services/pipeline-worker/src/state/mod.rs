@@ -21,8 +21,12 @@ mod model;
 mod observe;
 mod purge;
 mod queues;
+mod rounds;
+mod rows;
 mod rules;
+mod search;
 mod settings;
+mod specs;
 mod staging;
 mod stale;
 mod unit;
@@ -41,7 +45,11 @@ pub use model::{
 };
 pub use observe::METRICS;
 pub use purge::Purged;
+pub use rounds::Plan;
+pub use rows::{Given, Vouched};
+pub use search::{Page, Scan, Searched};
 pub use settings::StateSettings;
+pub use specs::Outdates;
 pub use staging::{Staged, Staging};
 pub use stale::Cleanup;
 
@@ -68,7 +76,11 @@ mod tests {
     fn every_call_can_be_spawned() {
         fn send<T: Send>(_: impl Future<Output = T> + Send) {}
         #[allow(dead_code, reason = "it need only compile")]
-        fn calls(state: &State, kind: Kind, guard: &Guard, queue: &Queue, claim: &Claim) {
+        fn calls(
+            (state, kind, guard, queue, claim): (&State, Kind, &Guard, &Queue, &Claim),
+            plan: &(dyn Fn(&Queue, i64) -> Plan + Send + Sync),
+            scan: &Scan,
+        ) {
             send(state.migrate());
             send(state.create(kind, "", &queue.spec));
             send(state.list(kind, "", 1));
@@ -93,6 +105,18 @@ mod tests {
             send(state.cleanups(1, 1));
             send(state.cleaned(&[]));
             send(state.orphans(1, &[]));
+            send(state.upsert(kind, "", &queue.spec, |_, _| true));
+            send(state.set_paused(kind, "", true));
+            send(state.enqueue(kind, "", &[]));
+            send(state.hand_out(kind, "", &[]));
+            send(state.vouch(kind, "", &[], guard, 1));
+            send(state.finish(kind, "", &[], true));
+            send(state.searching("", 1));
+            send(state.begin_round("", plan));
+            send(state.take_scan("", 1, 1, 1));
+            send(state.scanned(scan, &Page::Last, &[]));
+            send(state.searched(""));
+            send(state.hasten(""));
         }
     }
 }

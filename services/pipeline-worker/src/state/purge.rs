@@ -7,7 +7,7 @@ use super::{
     error::Attempt,
     items::{change, columns, id_list},
     observe::call,
-    queues,
+    queues::{self, queue_columns},
     unit::Unit,
 };
 
@@ -82,7 +82,7 @@ impl State {
         Ok(changes.len())
     }
 
-    async fn forget(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
+    pub(crate) async fn forget(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
         for statement in [
             "DELETE FROM output WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
             "DELETE FROM failure WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
@@ -132,8 +132,14 @@ impl State {
         if gone > 0 {
             return Ok(gone);
         }
-        sqlx::query("DELETE FROM tally WHERE queue = $1").bind(queue).execute(&self.pool).await?;
-        sqlx::query("DELETE FROM throughput WHERE queue = $1").bind(queue).execute(&self.pool).await?;
+        for statement in [
+            "DELETE FROM tally WHERE queue = $1",
+            "DELETE FROM throughput WHERE queue = $1",
+            "DELETE FROM sweep WHERE queue = $1",
+            "DELETE FROM discovery WHERE queue = $1",
+        ] {
+            sqlx::query(statement).bind(queue).execute(&self.pool).await?;
+        }
         let statement = self.dialect.sql("DELETE FROM queue WHERE id = $1 AND deleted_ms < {now} - $2");
         sqlx::query(statement)
             .bind(queue)
@@ -152,8 +158,11 @@ impl State {
     }
 
     async fn deleted_once(&self, kind: Kind) -> Result<Vec<Queue>, Attempt> {
-        let statement = "SELECT id, name, spec, created_ms FROM queue WHERE kind = $1 AND deleted_ms IS NOT NULL \
-                         ORDER BY deleted_ms LIMIT 1000";
+        let statement = concat!(
+            "SELECT ",
+            queue_columns!(),
+            " FROM queue WHERE kind = $1 AND deleted_ms IS NOT NULL ORDER BY deleted_ms LIMIT 1000"
+        );
         let rows = sqlx::query(statement).bind(kind.code()).fetch_all(&self.pool).await?;
         rows.iter().map(|row| queues::read(row, kind)).collect()
     }

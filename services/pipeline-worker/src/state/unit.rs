@@ -9,7 +9,7 @@ use super::{
     Error, Queue, State,
     error::Attempt,
     model::{Kind, Standing},
-    queues,
+    queues::{self, QUEUE_COLUMNS, queue_columns},
     rules::Row,
 };
 
@@ -33,14 +33,16 @@ impl State {
     /// Begins a transaction over the queue called `name`.
     pub(crate) async fn begin(&self, kind: Kind, name: &str) -> Result<Unit, Attempt> {
         let mut tx = self.pool.begin_with(self.dialect.begin()).await?;
-        let statement = self.dialect.sql(
-            "SELECT id, name, spec, created_ms, {now} FROM queue WHERE kind = $1 AND name = $2 AND deleted_ms IS NULL",
-        );
+        let statement = self.dialect.sql(concat!(
+            "SELECT ",
+            queue_columns!(),
+            ", {now} FROM queue WHERE kind = $1 AND name = $2 AND deleted_ms IS NULL"
+        ));
         let found = sqlx::query(statement).bind(kind.code()).bind(name.to_owned()).fetch_optional(&mut *tx).await?;
         let row = found.ok_or_else(|| Error::QueueNotFound { kind, name: name.to_owned() })?;
         Ok(Unit {
             tx,
-            now: row.try_get(4)?,
+            now: row.try_get(QUEUE_COLUMNS)?,
             queue: queues::read(&row, kind)?,
             moved: BTreeMap::new(),
             done: 0,
