@@ -49,6 +49,9 @@ impl State {
     async fn claim_once(&self, kind: Kind, queue: &str, claim: &Claim) -> Result<Vec<Claimed>, Attempt> {
         let mut unit = self.begin(kind, queue).await?;
         let (source, target) = stages(&unit, claim)?;
+        if unit.queue.paused {
+            return Ok(Vec::new());
+        }
         self.wake(&mut unit, claim.limit.clamp(WAKE_MIN, WAKE_MAX)).await?;
         let room = self.room(&mut unit, claim.limit).await?;
         let mut changes =
@@ -56,6 +59,7 @@ impl State {
         changes.truncate(harmless(&changes, claim.limit));
         let lease_ms = check_lease(claim.lease_ms)?;
         for change in &mut changes {
+            change.row.renew(unit.queue.generation);
             change.row.claim(target, &claim.worker, lease_ms, unit.now);
         }
         self.write_back(&mut unit, &changes).await?;

@@ -15,11 +15,18 @@ use sqlx::{
 use super::{Error, State, StateSettings, dialect::Dialect, error::Attempt, observe::Observe};
 
 /// The schema's steps, oldest first. What was released is never changed: the database knows its checksum.
-const STEPS: [(&str, &str, &str); 1] = [(
-    "queues",
-    include_str!("../../migrations/postgres/0001_queues.sql"),
-    include_str!("../../migrations/sqlite/0001_queues.sql"),
-)];
+const STEPS: [(&str, &str, &str); 2] = [
+    (
+        "queues",
+        include_str!("../../migrations/postgres/0001_queues.sql"),
+        include_str!("../../migrations/sqlite/0001_queues.sql"),
+    ),
+    (
+        "functions",
+        include_str!("../../migrations/postgres/0002_functions.sql"),
+        include_str!("../../migrations/sqlite/0002_functions.sql"),
+    ),
+];
 
 static DRIVERS: Once = Once::new();
 

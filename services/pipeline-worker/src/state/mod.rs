@@ -16,12 +16,17 @@ mod dialect;
 mod error;
 mod items;
 mod lease;
+mod look;
 mod model;
 mod observe;
 mod purge;
 mod queues;
+mod rounds;
+mod rows;
 mod rules;
+mod search;
 mod settings;
+mod specs;
 mod staging;
 mod stale;
 mod unit;
@@ -34,12 +39,17 @@ pub use counts::{StageCount, Status};
 pub use dead::DeadLetter;
 pub use error::Error;
 pub use lease::{Completed, Failed};
+pub use look::{Allowed, Stored};
 pub use model::{
     Body, Claimed, Guard, Held, ItemView, Kind, Outcome, Queue, Reason, Refusal, Retry, Spec, Standing, Verdict,
 };
 pub use observe::METRICS;
 pub use purge::Purged;
+pub use rounds::Plan;
+pub use rows::{Given, Vouched};
+pub use search::{Page, Scan, Searched};
 pub use settings::StateSettings;
+pub use specs::Outdates;
 pub use staging::{Staged, Staging};
 pub use stale::Cleanup;
 
@@ -66,13 +76,20 @@ mod tests {
     fn every_call_can_be_spawned() {
         fn send<T: Send>(_: impl Future<Output = T> + Send) {}
         #[allow(dead_code, reason = "it need only compile")]
-        fn calls(state: &State, kind: Kind, guard: &Guard, queue: &Queue, claim: &Claim) {
+        fn calls(
+            (state, kind, guard, queue, claim): (&State, Kind, &Guard, &Queue, &Claim),
+            plan: &(dyn Fn(&Queue, i64) -> Plan + Send + Sync),
+            scan: &Scan,
+        ) {
             send(state.migrate());
             send(state.create(kind, "", &queue.spec));
             send(state.list(kind, "", 1));
             send(state.delete(kind, ""));
             send(state.stage(kind, "", &[]));
             send(state.items(kind, "", &[]));
+            send(state.check(queue, &[], guard));
+            send(state.body(queue, "", None));
+            send(state.by_id(kind, &[]));
             send(state.claim(kind, "", claim));
             send(state.heartbeat(kind, "", &[], guard, 1));
             send(state.release(kind, "", &[], guard));
@@ -88,6 +105,18 @@ mod tests {
             send(state.cleanups(1, 1));
             send(state.cleaned(&[]));
             send(state.orphans(1, &[]));
+            send(state.upsert(kind, "", &queue.spec, |_, _| true));
+            send(state.set_paused(kind, "", true));
+            send(state.enqueue(kind, "", &[]));
+            send(state.hand_out(kind, "", &[]));
+            send(state.vouch(kind, "", &[], guard, 1));
+            send(state.finish(kind, "", &[], true));
+            send(state.searching("", 1));
+            send(state.begin_round("", plan));
+            send(state.take_scan("", 1, 1, 1));
+            send(state.scanned(scan, &Page::Last, &[]));
+            send(state.searched(""));
+            send(state.hasten(""));
         }
     }
 }

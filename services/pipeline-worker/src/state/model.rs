@@ -159,6 +159,12 @@ pub struct Queue {
     pub spec: Spec,
     /// When it was made, in milliseconds since 1970, by the database's clock.
     pub created_ms: i64,
+    /// When it was changed, paused or resumed last.
+    pub updated_ms: i64,
+    /// Nothing is claimed from it, and nothing is searched for it.
+    pub paused: bool,
+    /// Claims with a token up to this one were made for what the queue did before it was changed; 0: never.
+    pub generation: i64,
 }
 
 /// Why an item is dead.

@@ -7,11 +7,12 @@ use super::{
     error::Attempt,
     items::{change, columns, id_list},
     observe::call,
-    queues,
+    queues::{self, queue_columns},
     unit::Unit,
 };
 
-/// How long the name of a deleted queue's rows stays, in milliseconds: longer than any call that knew it.
+/// How long a deleted queue's own row stays at the least, in milliseconds: longer than any call that knew it. It stays
+/// longer where bodies are kept longer: they are found by it.
 const TOMBSTONE_MS: i64 = 86_400_000;
 /// How long throughput is kept, in milliseconds.
 const THROUGHPUT_MS: i64 = 3_600_000;
@@ -81,7 +82,7 @@ impl State {
         Ok(changes.len())
     }
 
-    async fn forget(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
+    pub(crate) async fn forget(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
         for statement in [
             "DELETE FROM output WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
             "DELETE FROM failure WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
@@ -131,10 +132,20 @@ impl State {
         if gone > 0 {
             return Ok(gone);
         }
-        sqlx::query("DELETE FROM tally WHERE queue = $1").bind(queue).execute(&self.pool).await?;
-        sqlx::query("DELETE FROM throughput WHERE queue = $1").bind(queue).execute(&self.pool).await?;
+        for statement in [
+            "DELETE FROM tally WHERE queue = $1",
+            "DELETE FROM throughput WHERE queue = $1",
+            "DELETE FROM sweep WHERE queue = $1",
+            "DELETE FROM discovery WHERE queue = $1",
+        ] {
+            sqlx::query(statement).bind(queue).execute(&self.pool).await?;
+        }
         let statement = self.dialect.sql("DELETE FROM queue WHERE id = $1 AND deleted_ms < {now} - $2");
-        sqlx::query(statement).bind(queue).bind(TOMBSTONE_MS).execute(&self.pool).await?;
+        sqlx::query(statement)
+            .bind(queue)
+            .bind(TOMBSTONE_MS.max(self.body_grace_ms.saturating_mul(2)))
+            .execute(&self.pool)
+            .await?;
         Ok(0)
     }
 
@@ -147,8 +158,11 @@ impl State {
     }
 
     async fn deleted_once(&self, kind: Kind) -> Result<Vec<Queue>, Attempt> {
-        let statement = "SELECT id, name, spec, created_ms FROM queue WHERE kind = $1 AND deleted_ms IS NOT NULL \
-                         ORDER BY deleted_ms LIMIT 1000";
+        let statement = concat!(
+            "SELECT ",
+            queue_columns!(),
+            " FROM queue WHERE kind = $1 AND deleted_ms IS NOT NULL ORDER BY deleted_ms LIMIT 1000"
+        );
         let rows = sqlx::query(statement).bind(kind.code()).fetch_all(&self.pool).await?;
         rows.iter().map(|row| queues::read(row, kind)).collect()
     }

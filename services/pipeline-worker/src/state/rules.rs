@@ -128,6 +128,11 @@ impl Row {
         self.worker = Some(worker.to_owned());
     }
 
+    /// It is claimed for what its queue has done since `generation`.
+    pub(crate) fn renew(&mut self, generation: i64) {
+        self.token = self.token.max(generation);
+    }
+
     /// Its worker still works.
     pub(crate) fn extend(&mut self, lease_ms: i64, now: i64) {
         self.wake_ms = Some(now.saturating_add(lease_ms));
@@ -140,6 +145,18 @@ impl Row {
         self.token = next(self.token, now);
         self.stage = self.source;
         self.unclaim(Standing::Ready);
+    }
+
+    /// What its worker was given is not so any more: it goes to the end of its queue, to be claimed anew. As after a
+    /// release, the claim is over and was no attempt.
+    pub(crate) fn put_back(&mut self, now: i64) {
+        self.release(now);
+        self.since_ms = now;
+    }
+
+    /// Whether its claim is of before `generation`: made for what its queue did until it was changed.
+    pub(crate) fn outdated(&self, generation: i64) -> bool {
+        self.token <= generation
     }
 
     /// It goes to another stage, to begin anew there. The token stays: a repeated call is known by it.

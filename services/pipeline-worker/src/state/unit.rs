@@ -9,7 +9,8 @@ use super::{
     Error, Queue, State,
     error::Attempt,
     model::{Kind, Standing},
-    queues,
+    queues::{self, QUEUE_COLUMNS, queue_columns},
+    rules::Row,
 };
 
 /// Items of one call at the most: one statement's worth.
@@ -24,18 +25,29 @@ pub(crate) struct Unit {
     /// By how much the counters change, by stage and state.
     moved: BTreeMap<(i64, i64), i64>,
     done: i64,
+    /// Items that went from one stage to another, and how long they had been there, in milliseconds.
+    passed: Vec<(i64, i64, Standing, i64)>,
 }
 
 impl State {
     /// Begins a transaction over the queue called `name`.
     pub(crate) async fn begin(&self, kind: Kind, name: &str) -> Result<Unit, Attempt> {
         let mut tx = self.pool.begin_with(self.dialect.begin()).await?;
-        let statement = self.dialect.sql(
-            "SELECT id, name, spec, created_ms, {now} FROM queue WHERE kind = $1 AND name = $2 AND deleted_ms IS NULL",
-        );
+        let statement = self.dialect.sql(concat!(
+            "SELECT ",
+            queue_columns!(),
+            ", {now} FROM queue WHERE kind = $1 AND name = $2 AND deleted_ms IS NULL"
+        ));
         let found = sqlx::query(statement).bind(kind.code()).bind(name.to_owned()).fetch_optional(&mut *tx).await?;
         let row = found.ok_or_else(|| Error::QueueNotFound { kind, name: name.to_owned() })?;
-        Ok(Unit { tx, now: row.try_get(4)?, queue: queues::read(&row, kind)?, moved: BTreeMap::new(), done: 0 })
+        Ok(Unit {
+            tx,
+            now: row.try_get(QUEUE_COLUMNS)?,
+            queue: queues::read(&row, kind)?,
+            moved: BTreeMap::new(),
+            done: 0,
+            passed: Vec::new(),
+        })
     }
 
     /// Writes what the transaction counted, and ends it.
@@ -57,7 +69,11 @@ impl State {
             let query = sqlx::query(statement).bind(unit.queue.id).bind(unit.now / BUCKET_MS);
             query.bind(self.slot).bind(unit.done).execute(&mut *unit.tx).await?;
         }
-        unit.tx.commit().await?;
+        let Unit { tx, queue, passed, .. } = unit;
+        tx.commit().await?;
+        if queue.kind == Kind::Pipeline {
+            passed.iter().for_each(|passed| self.observe.passed(&queue, passed));
+        }
         Ok(())
     }
 }
@@ -74,6 +90,14 @@ impl Unit {
     /// Counts an item that became done.
     pub(crate) fn count_done(&mut self) {
         self.done += 1;
+    }
+
+    /// Counts an item that goes from one stage to another.
+    pub(crate) fn count_passed(&mut self, before: &Row, after: &Row) {
+        if before.stage != after.stage {
+            let stood = self.now.saturating_sub(before.since_ms).max(0);
+            self.passed.push((before.stage, after.stage, after.standing, stood));
+        }
     }
 
     /// By how much this transaction has changed the number of leased items.

@@ -11,10 +11,12 @@ mod cluster;
 mod failures;
 mod faults;
 mod fences;
+mod functions;
 mod leases;
 mod purges;
 mod queues;
 mod races;
+mod rounds;
 mod stages;
 mod staging;
 mod stores;
@@ -115,6 +117,30 @@ conformance! {
         a_concurrency_limit_holds_in_a_race,
         racing_stagings_of_one_item_are_one_item,
         anything_at_all_keeps_the_counters_right,
+    }
+    functions::{
+        only_items_that_are_not_there_are_put_into_the_queue,
+        what_is_done_leaves_the_queue_and_is_counted,
+        an_item_whose_row_is_gone_leaves_the_queue_uncounted,
+        what_changed_since_it_was_given_is_claimed_anew,
+        who_is_vouched_for_keeps_the_lease,
+        a_lease_that_is_over_is_not_vouched_for,
+        a_new_version_outdates_every_claim,
+        a_change_that_is_none_changes_nothing,
+        functions_whose_marks_would_be_the_same_exclude_each_other,
+        nothing_is_claimed_from_a_queue_that_is_paused,
+    }
+    rounds::{
+        a_round_looks_through_every_namespace_once,
+        a_page_counts_only_for_who_has_the_namespace,
+        racing_scanners_share_the_namespaces,
+        a_page_that_could_not_be_read_is_tried_again_later,
+        nothing_is_searched_for_while_enough_waits,
+        a_change_ends_a_round_and_begins_the_next_at_once,
+        at_its_time_all_rows_are_done_anew,
+        a_paused_function_is_not_searched_for,
+        a_round_can_be_hastened,
+        what_belongs_to_a_deleted_function_is_purged,
     }
     faults::{
         a_second_process_finds_everything,

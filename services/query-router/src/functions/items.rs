@@ -74,6 +74,7 @@ struct Claimed<'a> {
     worker_id: &'a str,
     items: Vec<ShownItem<'a>>,
     lease_ms: u64,
+    version: String,
 }
 
 #[derive(Serialize)]
@@ -114,6 +115,7 @@ pub(super) async fn claim(asked: &Asked<'_>, function_id: String) -> Result<Repl
         worker_id: &body.worker_id,
         items: answer.items.iter().map(ShownItem::of).collect(),
         lease_ms: answer.lease_ms,
+        version: answer.version,
     })
 }
 

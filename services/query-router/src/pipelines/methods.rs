@@ -48,6 +48,10 @@ const FUNCTIONS: &[(&str, &str)] = &[
     ("Fail", "fail_udf_items"),
 ];
 
+/// What only the router itself calls.
+#[cfg(test)]
+const INTERNAL: &[&str] = &["NotifyWrites"];
+
 #[cfg(test)]
 mod tests {
     use prost::Message as _;
@@ -68,8 +72,9 @@ mod tests {
                 }
                 for method in &service.method {
                     let path = format!("/{full}/{}", method.name());
-                    assert!(name(&path).is_some(), "{path}");
-                    found += 1;
+                    let handed_over = !INTERNAL.contains(&method.name());
+                    assert_eq!(name(&path).is_some(), handed_over, "{path}");
+                    found += usize::from(handed_over);
                 }
             }
         }

@@ -42,6 +42,9 @@ fn origin_status(reason: &str, metadata: &HashMap<String, String>) -> Option<Sta
 /// The status and the envelope's code of an error.
 fn of_code(code: Code, reason: &str) -> (StatusCode, &'static str) {
     match code {
+        // The caller can do nothing about it: operators must.
+        Code::FailedPrecondition if reason == "ROUTER_REFUSED" => (StatusCode::BAD_GATEWAY, "router_refused"),
+        Code::DataLoss => (StatusCode::INTERNAL_SERVER_ERROR, "data_loss"),
         Code::InvalidArgument | Code::OutOfRange => (StatusCode::UNPROCESSABLE_ENTITY, "validation_error"),
         Code::NotFound => (StatusCode::NOT_FOUND, "not_found"),
         Code::AlreadyExists | Code::Aborted => (StatusCode::CONFLICT, "conflict"),
@@ -107,6 +110,9 @@ mod tests {
             (Code::ResourceExhausted, "OVERLOADED", 429, "overloaded", Some(1)),
             (Code::DeadlineExceeded, "GATEWAY_TIMEOUT", 504, "gateway_timeout", None),
             (Code::Internal, "", 502, "upstream_error", None),
+            (Code::FailedPrecondition, "ROUTER_REFUSED", 502, "router_refused", None),
+            (Code::FailedPrecondition, "NEW", 412, "precondition_failed", None),
+            (Code::DataLoss, "BODY_LOST", 500, "data_loss", None),
             (Code::Unauthenticated, "", 502, "upstream_error", None),
         ] {
             let told = told(code, reason, &[]);

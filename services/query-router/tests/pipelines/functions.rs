@@ -265,9 +265,10 @@ async fn items_are_claimed_with_their_inputs() {
                 attempt: 2,
             }],
             lease_ms: 120_000,
+            version: text("v2"),
         },
         answer: json!({
-            "udf_id": "f", "worker_id": "w", "lease_ms": 120_000,
+            "udf_id": "f", "worker_id": "w", "lease_ms": 120_000, "version": "v2",
             "items": [{"namespace": "n", "id": "7", "token": 9, "attempt": 2,
                        "input": {"title": "t", "n": u64::MAX, "any": {"a": [1, {}]}}}],
         }),
