@@ -2,4 +2,5 @@
 //!
 //! What they must do, and in which order, is in `docs/adr/0005-pipelines.md`.
 
+pub mod functions;
 pub mod state;
