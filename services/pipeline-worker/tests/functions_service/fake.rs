@@ -160,13 +160,14 @@ impl Namespace {
             return Err(Status::invalid_argument(format!("attribute {name} does not exist in schema")));
         };
         use value::Kind;
-        let fits = match (declared.as_str(), value.kind.as_ref()) {
-            (_, None | Some(Kind::NullValue(_))) => true,
-            ("string", Some(Kind::StringValue(_))) | ("int", Some(Kind::IntValue(_))) => true,
-            ("float", Some(Kind::FloatValue(_) | Kind::IntValue(_))) => true,
-            ("[2]f32", Some(Kind::DenseVector(_) | Kind::FloatArray(_))) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (declared.as_str(), value.kind.as_ref()),
+            (_, None | Some(Kind::NullValue(_)))
+                | ("string", Some(Kind::StringValue(_)))
+                | ("int", Some(Kind::IntValue(_)))
+                | ("float", Some(Kind::FloatValue(_) | Kind::IntValue(_)))
+                | ("[2]f32", Some(Kind::DenseVector(_) | Kind::FloatArray(_)))
+        );
         if fits { Ok(()) } else { Err(Status::invalid_argument(format!("{name} is no {declared}"))) }
     }
 }
