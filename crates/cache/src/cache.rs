@@ -14,8 +14,8 @@ use crate::{
     call::sooner,
     channels::{Channels, Dial, TcpDial},
     deliver::deliver,
-    error::{Away, Refused},
-    fill::{fill, fill_patiently},
+    error::{Away, NotStored, Refused},
+    fill::{fill, fill_patiently, store_now},
     gather::Gather,
     get,
     key::Key,
@@ -155,6 +155,12 @@ impl Cache {
     /// its limit.
     pub async fn fill_patiently(&self, scope: &Scope, fills: Vec<Fill>) -> usize {
         fill_patiently(&self.shared, scope, fills).await
+    }
+
+    /// Stores values and says what became of each, in their order, for who must report it. Waits a second at the most for
+    /// every MiB; not at all while the cache is known to be away.
+    pub async fn store(&self, scope: &Scope, fills: Vec<Fill>) -> Vec<Result<(), NotStored>> {
+        store_now(self, scope, fills).await
     }
 
     /// Announces a write. Call it before the first byte goes to the origin. Waits `cache.hold_deadline_ms` at the most, or

@@ -23,6 +23,26 @@ pub enum Away {
     Failed,
 }
 
+/// Why a value was not stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotStored {
+    /// The cache was not there.
+    #[error("{0}")]
+    Away(Away),
+    /// It refuses writes at present: it is full, or too busy.
+    #[error("the document cache refuses writes")]
+    StopWrites,
+    /// A write came between, or an operator's purge.
+    #[error("the lease ended")]
+    LeaseEnded,
+    /// The value is larger than the cache takes.
+    #[error("the value is too large for the document cache")]
+    TooLarge,
+    /// The namespace has its share.
+    #[error("the namespace's share of the document cache is full")]
+    OverQuota,
+}
+
 /// Why a write must not be sent: `cache.coherence` is `strict` and its hold could not be placed. Answer it with
 /// UNAVAILABLE (503); nothing was sent to the origin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -18,9 +18,10 @@ use tokio::{
 
 use crate::{
     bypass::Bypassed,
+    cache::Cache,
     call::{call, left},
     channels::Channels,
-    error::Away,
+    error::{Away, NotStored},
     key::Key,
     message::within,
     namespaces::Policies,
@@ -167,6 +168,72 @@ pub(crate) async fn fill_patiently(shared: &Shared, scope: &Scope, fills: Vec<Fi
         }
     }
     count - fills.len()
+}
+
+/// See [`Cache::store`](crate::Cache::store).
+pub(crate) async fn store_now(cache: &Cache, scope: &Scope, fills: Vec<Fill>) -> Vec<Result<(), NotStored>> {
+    let mut outcomes = Vec::with_capacity(fills.len());
+    let mut fills = fills.into_iter().peekable();
+    while fills.peek().is_some() {
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while let Some(fill) = fills.next_if(|fill| batch.is_empty() || bytes + weight(fill) <= FILL_BYTES) {
+            bytes += weight(&fill);
+            batch.push(fill);
+        }
+        outcomes.extend(store_batch(cache, scope, batch).await);
+    }
+    outcomes
+}
+
+async fn store_batch(cache: &Cache, scope: &Scope, batch: Vec<Fill>) -> Vec<Result<(), NotStored>> {
+    let (shared, count) = (&cache.shared, batch.len());
+    let large: Vec<bool> = batch.iter().map(|fill| fill.body.data.len() > BODY_BYTES_MAX).collect();
+    shared.observe.filled(FillEnd::TooLarge, large.iter().filter(|large| **large).count());
+    let fits: Vec<_> = batch.into_iter().zip(&large).filter(|(_, large)| !**large).map(|(fill, _)| fill).collect();
+    let sent = if fits.is_empty() { Ok(Vec::new()) } else { send_now(cache, scope, fits).await };
+    match sent {
+        Ok(statuses) => {
+            let mut statuses = statuses.into_iter();
+            let outcome = |large| match large {
+                true => Err(NotStored::TooLarge),
+                false => statuses.next().map_or(Err(NotStored::Away(Away::Failed)), stored),
+            };
+            large.into_iter().map(outcome).collect()
+        }
+        Err(away) => vec![Err(away); count],
+    }
+}
+
+async fn send_now(cache: &Cache, scope: &Scope, fits: Vec<Fill>) -> Result<Vec<i32>, NotStored> {
+    let (shared, count) = (&cache.shared, fits.len());
+    let away = |away| {
+        shared.observe.filled(FillEnd::Away, count);
+        Err(NotStored::Away(away))
+    };
+    if let Some(reason) = cache.away() {
+        return away(reason);
+    }
+    let fills = fits.into_iter().map(|fill| message(shared, fill)).collect();
+    let request = BatchFillRequest { scope: Some(scope.message()), fills, namespace_max_bytes: 0 };
+    match send(shared, &cache.channels, request).await {
+        Ok(statuses) if statuses.len() == count => {
+            statuses.iter().for_each(|status| shared.observe.filled(end(*status), 1));
+            Ok(statuses)
+        }
+        Ok(_) => away(Away::Failed),
+        Err(reason) => away(reason),
+    }
+}
+
+fn stored(status: i32) -> Result<(), NotStored> {
+    match end(status) {
+        FillEnd::Stored => Ok(()),
+        FillEnd::LeaseEnded => Err(NotStored::LeaseEnded),
+        FillEnd::TooLarge => Err(NotStored::TooLarge),
+        FillEnd::StopWrites => Err(NotStored::StopWrites),
+        FillEnd::OverQuota => Err(NotStored::OverQuota),
+        _ => Err(NotStored::Away(Away::Failed)),
+    }
 }
 
 /// Sends what waits, for ever.

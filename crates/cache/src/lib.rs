@@ -58,7 +58,7 @@ mod write;
 mod tests;
 
 pub use cache::{Cache, CacheService};
-pub use error::{Away, Refused, Untold};
+pub use error::{Away, NotStored, Refused, Untold};
 pub use key::{KEY_BYTES_MAX, Key};
 pub use namespaces::{Policies, Policy};
 pub use observe::METRICS;

@@ -11,8 +11,8 @@ layer_service::metrics! {
     /// Every metric of an object store, for the inventory.
     pub METRICS:
 
-    /// Calls to the object store, with their repetitions; reads until their first byte.
-    DURATION = Histogram(SECONDS) "layer_object_store_op_duration_seconds" by ["operation", "status"];
+    /// Calls to the object store, whichever it is, with their repetitions; reads until their first byte.
+    DURATION = Histogram(SECONDS) "layer_s3_op_duration_seconds" by ["operation", "status"];
     /// Uploads to the object store in flight.
     UPLOADS = Gauge "layer_object_store_uploads_inflight";
 }

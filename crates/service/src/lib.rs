@@ -5,9 +5,11 @@
 //! It must know nothing of Turbopuffer, documents or pipelines.
 
 pub mod admin;
+pub mod breaker;
 pub mod clock;
 pub mod config;
 pub mod deadline;
+pub mod grpc;
 pub mod health;
 pub mod lifecycle;
 pub mod metrics;

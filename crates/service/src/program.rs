@@ -24,6 +24,9 @@ pub enum StartError {
     /// Reflection cannot describe the contract.
     #[error("gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// The names of calls cannot be read from the contract.
+    #[error("gRPC contract: {0}")]
+    Contract(#[from] prost::DecodeError),
 }
 
 /// The sections that the settings of every service have.

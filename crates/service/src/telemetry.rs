@@ -151,7 +151,7 @@ pub fn client_span(name: &'static str) -> Span {
 /// The span of a gRPC call that came from another part: a child of its `traceparent`, if it sent a valid one.
 ///
 /// `name` is `package.Service/Method`.
-pub fn rpc_server_span(name: &'static str, headers: &HeaderMap) -> Span {
+pub fn rpc_server_span(name: &str, headers: &HeaderMap) -> Span {
     let span = tracing::info_span!(
         "request",
         otel.name = name,

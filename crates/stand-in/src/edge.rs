@@ -1,6 +1,6 @@
 //! The edge of the wire: what a caller sees that minifugu leaves out. One file per concern.
 //!
-//! A concern looks at a request's head, at one field of its body, or at an answer that is ready. It must never grow
+//! A concern looks at a request's head, at a field of its body, or at an answer that is ready. It must never grow
 //! into a search engine: whatever needs the rows stays a difference, listed in `docs/stand-in.md`.
 
 mod asked;
@@ -8,6 +8,7 @@ mod body;
 mod encryption;
 mod errors;
 mod metadata;
+mod ref_new;
 mod region;
 mod shape;
 mod usage;
@@ -66,7 +67,7 @@ fn answer(engine: &Engine, mut asked: Asked, request: Request<Bytes>) -> Respons
         return refusal;
     }
     asked.turn_began();
-    let mut response = engine.call(request);
+    let mut response = ref_new::call(engine, request);
     for edit in [errors::name_the_namespace, shape::say_what_was_expected, metadata::as_v2, usage::report] {
         edit(&asked, &mut response);
     }

@@ -6,7 +6,6 @@
 
 pub mod backend;
 pub mod clock;
-mod front;
 mod observe;
 mod program;
 mod proof;
@@ -15,4 +14,4 @@ mod settings;
 
 pub use observe::metrics;
 pub use program::DocCache;
-pub use settings::{AccessSettings, BackendKind, DocCacheSettings, EmbeddedSettings, ProofSettings, ValueSettings};
+pub use settings::{BackendKind, DocCacheSettings, EmbeddedSettings, ProofSettings, ValueSettings};

@@ -120,7 +120,8 @@ pub(crate) struct Observe {
     backfills: [[IntCounter; FILL_STATUSES.len()]; KINDS],
     backfill_duration: [[Histogram; 2]; KINDS],
     writes: IntCounterVec,
-    shed: IntCounter,
+    /// Calls that the bound on those in flight refused.
+    pub(crate) shed: IntCounter,
     entries: IntGauge,
     size: IntGauge,
     capacity: IntGauge,
@@ -232,11 +233,6 @@ impl Observe {
     /// A writer's call ended.
     pub(crate) fn wrote(&self, operation: &str, ok: bool) {
         self.writes.with_label_values(&[operation, if ok { "ok" } else { "error" }]).inc();
-    }
-
-    /// A call was refused because too many were in flight.
-    pub(crate) fn shed(&self) {
-        self.shed.inc();
     }
 
     /// A new epoch began.

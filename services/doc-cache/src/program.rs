@@ -2,19 +2,19 @@
 
 use std::{sync::Arc, time::Duration};
 
+use layer_proto::cache::v1::doc_cache_service_server::DocCacheServiceServer;
 use layer_service::{
     config::ConfigError,
+    grpc::{MakeFront, Shape},
     lifecycle::Lifecycle,
     metrics::Metrics,
     ports::Ports,
     program::{Program, Sections, StartError},
-    shed::InFlight,
 };
 
 use crate::{
     backend::{Backend, aerospike::Aerospike, embedded::Embedded},
     clock::{BootClock, Clock},
-    front::MakeFront,
     observe::Observe,
     proof::{Proof, keep_proving},
     service::Service,
@@ -92,13 +92,18 @@ async fn front(
     service: &Service,
     ports: &Ports,
     traces: bool,
-) -> Result<MakeFront, StartError> {
-    Ok(MakeFront {
-        service: service.clone(),
+) -> Result<MakeFront<DocCacheServiceServer<Service>>, StartError> {
+    let message_bytes = usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX);
+    let own = DocCacheServiceServer::new(service.clone())
+        .max_decoding_message_size(message_bytes)
+        .max_encoding_message_size(usize::MAX);
+    let shape = Shape {
+        services: SERVICES,
+        contract: layer_proto::FILE_DESCRIPTOR_SET,
         common: ports.grpc(SERVICES, layer_proto::FILE_DESCRIPTOR_SET).await?,
-        flights: InFlight::new(settings.limits.requests_max),
-        longest: Duration::from_millis(settings.limits.request_timeout_ms),
-        message_bytes: usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX),
+        limits: &settings.limits,
+        shed: service.observe.shed.clone(),
         traces,
-    })
+    };
+    Ok(MakeFront::new(own, shape)?)
 }

@@ -3,8 +3,8 @@
 use std::{path::PathBuf, time::Duration};
 
 use layer_service::config::{
-    AdminSettings, ConfigError, DrainSettings, LimitSettings, ListenSettings, LogSettings, Settings, TelemetrySettings,
-    TlsSettings, is_loopback, one_or_more,
+    AccessSettings, AdminSettings, ConfigError, DrainSettings, LimitSettings, ListenSettings, LogSettings, Settings,
+    TelemetrySettings, TlsSettings, one_or_more,
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -84,15 +84,6 @@ pub enum BackendKind {
     Embedded,
     /// In an Aerospike cluster.
     Aerospike,
-}
-
-/// Who may call.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct AccessSettings {
-    /// Listen where others can reach it without `tls.client_required`: whoever reaches the port reads every document. For
-    /// networks that let only Layer's own services through.
-    pub open_anywhere: bool,
 }
 
 /// The embedded backend.
@@ -190,7 +181,7 @@ impl Settings for DocCacheSettings {
             BackendKind::Embedded => self.validate_embedded()?,
             BackendKind::Aerospike => self.aerospike.validate()?,
         }
-        self.validate_access()
+        self.access.validate(&self.listen, &self.tls)
     }
 }
 
@@ -202,15 +193,6 @@ impl DocCacheSettings {
             return Err(ConfigError::invalid("replicas", reason));
         }
         self.embedded.validate()
-    }
-
-    fn validate_access(&self) -> Result<(), ConfigError> {
-        if self.access.open_anywhere || self.tls.client_required || is_loopback(&self.listen.address) {
-            return Ok(());
-        }
-        let reason = "is not loopback: callers must show certificates (tls.client_required = true), or set \
-                      access.open_anywhere = true where the network lets only Layer's own services through";
-        Err(ConfigError::invalid("listen.address", reason))
     }
 }
 

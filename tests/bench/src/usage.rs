@@ -49,17 +49,19 @@ impl Family {
     /// # Errors
     /// When a process ended or the kernel keeps no `schedstat`.
     pub fn cpu(&self) -> Result<Duration> {
-        let mut nanoseconds = 0;
+        let (mut nanoseconds, mut told) = (0, false);
         for pid in &self.pids {
             let path = format!("/proc/{pid}/task");
             for thread in fs::read_dir(&path).context(path)? {
                 let path = thread?.path().join("schedstat");
                 // A thread may end between the two reads.
                 let text = fs::read_to_string(path).unwrap_or_default();
-                nanoseconds += on_cpu(&text).unwrap_or(0);
+                let used = on_cpu(&text);
+                told |= used.is_some();
+                nanoseconds += used.unwrap_or(0);
             }
         }
-        anyhow::ensure!(nanoseconds > 0, "this kernel keeps no /proc/PID/task/TID/schedstat");
+        anyhow::ensure!(told, "this kernel keeps no /proc/PID/task/TID/schedstat");
         Ok(Duration::from_nanos(nanoseconds))
     }
 

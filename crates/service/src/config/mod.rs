@@ -20,8 +20,8 @@ pub use loopback::is_loopback;
 pub use reference::reference;
 pub use secret::{Secret, printable_url};
 pub use sections::{
-    AdminSettings, DrainSettings, LimitSettings, ListenSettings, LogFormat, LogSettings, TelemetrySettings,
-    TlsSettings, one_or_more,
+    AccessSettings, AdminSettings, DrainSettings, LimitSettings, ListenSettings, LogFormat, LogSettings,
+    TelemetrySettings, TlsSettings, one_or_more,
 };
 
 use schemars::JsonSchema;

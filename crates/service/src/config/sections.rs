@@ -6,7 +6,7 @@ use rustls_pki_types::DnsName;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::ConfigError;
+use super::{ConfigError, is_loopback};
 
 /// Where the service listens, and with how many threads it answers.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +44,30 @@ impl ListenSettings {
     /// Refuses room for no connection.
     pub fn validate(&self) -> Result<(), ConfigError> {
         one_or_more(&[("listen.connections_max", self.connections_max as u64)])
+    }
+}
+
+/// Who may call a service that is for Layer's own services alone.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AccessSettings {
+    /// Listen where others can reach it without `tls.client_required`: whoever reaches the port may make every call. For
+    /// networks that let only Layer's own services through.
+    pub open_anywhere: bool,
+}
+
+impl AccessSettings {
+    /// Refuses a port that strangers can reach, unless the operator says so.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming `listen.address`.
+    pub fn validate(&self, listen: &ListenSettings, tls: &TlsSettings) -> Result<(), ConfigError> {
+        if self.open_anywhere || tls.client_required || is_loopback(&listen.address) {
+            return Ok(());
+        }
+        let reason = "is not loopback: callers must show certificates (tls.client_required = true), or set \
+                      access.open_anywhere = true where the network lets only Layer's own services through";
+        Err(ConfigError::invalid("listen.address", reason))
     }
 }
 

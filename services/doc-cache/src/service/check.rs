@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use layer_proto::cache::v1 as proto;
+use layer_service::grpc::status;
 use tonic::Status;
 use tonic_types::FieldViolation;
 
-use super::{errors, lease};
+use super::lease;
 use crate::{
     backend::{Body, Fill, Id, Kind, Scope, WriteId},
     settings::ValueSettings,
@@ -31,7 +32,7 @@ pub(super) struct Check {
 impl Check {
     /// What was made of the request, if nothing is wrong with it.
     pub(super) fn done<T>(self, made: T) -> Result<T, Status> {
-        if self.violations.is_empty() { Ok(made) } else { Err(errors::invalid(self.violations)) }
+        if self.violations.is_empty() { Ok(made) } else { Err(status::invalid(self.violations)) }
     }
 
     fn refuse(&mut self, field: impl Into<String>, reason: impl Into<String>) {

@@ -9,9 +9,10 @@ use std::{
 
 use futures_util::{Stream, stream};
 use layer_proto::cache::v1::{self as proto, BatchGetResponse, IndexedLookup, NoLease, NoLeaseReason, lookup::Outcome};
+use layer_service::grpc::Deadline;
 use tonic::Status;
 
-use super::{Deadline, errors, lease};
+use super::{errors, lease};
 use crate::{
     backend::{Backend, Id, Lookup, Scope},
     observe::{LookupResult, Observe},

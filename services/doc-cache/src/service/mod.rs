@@ -8,10 +8,7 @@ mod errors;
 mod lease;
 mod lookup;
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use layer_proto::cache::v1::{
     BatchFillRequest, BatchFillResponse, BatchGetRequest, ClearRequest, ClearResponse, FillStatus, GetRequest,
@@ -19,6 +16,7 @@ use layer_proto::cache::v1::{
     InspectResponse, PurgeNamespaceRequest, PurgeNamespaceResponse, ReleaseNamespaceRequest, ReleaseNamespaceResponse,
     ReleaseRequest, ReleaseResponse, StatsRequest, StatsResponse, doc_cache_service_server::DocCacheService,
 };
+use layer_service::grpc::Deadline;
 use tonic::{Request, Response, Status, async_trait};
 
 use self::{
@@ -31,28 +29,6 @@ use crate::{
     proof::Proof,
     settings::ValueSettings,
 };
-
-pub(crate) use errors::{invalid_timeout, overloaded, too_late};
-
-/// When a call must be answered; it travels with the call as an extension.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Deadline(pub(crate) Instant);
-
-impl Deadline {
-    /// The time left of a call.
-    fn left<T>(request: &Request<T>) -> Duration {
-        // The front puts one on every call.
-        request.extensions().get::<Self>().map_or(Duration::ZERO, Self::remaining)
-    }
-
-    fn of<T>(request: &Request<T>) -> Self {
-        request.extensions().get::<Self>().copied().unwrap_or_else(|| Self(Instant::now()))
-    }
-
-    fn remaining(&self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
-    }
-}
 
 /// The service; clones share everything.
 #[derive(Clone)]

@@ -6,10 +6,11 @@ use layer_proto::{
     function::v1::{FunctionSpec, ItemGuard, Trigger},
     types::v1::{Id, Value, id::Kind},
 };
+use layer_service::grpc::status;
 use tonic::Status;
 use tonic_types::FieldViolation;
 
-use super::{cron::Schedule, errors, marks::RESERVED_PREFIX};
+use super::{cron::Schedule, marks::RESERVED_PREFIX};
 
 /// Items of one call.
 const ITEMS_MAX: usize = 1000;
@@ -30,7 +31,7 @@ pub(crate) struct Check {
 impl Check {
     /// Nothing is wrong with the request, or the error that says what is.
     pub(crate) fn done(self) -> Result<(), Status> {
-        if self.violations.is_empty() { Ok(()) } else { Err(errors::invalid(self.violations)) }
+        if self.violations.is_empty() { Ok(()) } else { Err(status::invalid(self.violations)) }
     }
 
     pub(crate) fn refuse(&mut self, field: impl Into<String>, reason: impl Into<String>) {

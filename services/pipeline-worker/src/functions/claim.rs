@@ -13,7 +13,7 @@ use layer_proto::{
 use tonic::Status;
 
 use super::{
-    Inner, KIND, Router,
+    Inner, KIND, RouterCalls,
     check::Check,
     errors::{self, Trouble},
     item_id::row_of,
@@ -38,7 +38,7 @@ struct Found {
     trouble: Option<Trouble>,
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     pub(crate) async fn claim(&self, request: ClaimRequest) -> Result<ClaimResponse, Status> {
         let mut check = Check::default();
         check.function_id(&request.function_id);

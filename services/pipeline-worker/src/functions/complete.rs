@@ -10,7 +10,7 @@ use layer_proto::{
 use tonic::Status;
 
 use super::{
-    Inner, KIND, Router,
+    Inner, KIND, RouterCalls,
     check::Check,
     errors::{self, Trouble},
     held::{Meant, guard, status_of},
@@ -27,7 +27,7 @@ type Results = Vec<(usize, Meant, BTreeMap<String, Value>)>;
 /// What became of results, by their places in the call.
 pub(crate) type Statuses = Vec<(usize, ItemStatus)>;
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     pub(crate) async fn complete(&self, request: CompleteRequest) -> Result<Vec<ItemResult>, Status> {
         let mut check = Check::default();
         check.function_id(&request.function_id);

@@ -7,10 +7,11 @@ use layer_proto::{
     function::v1::{DiscoverRequest, DiscoverResponse},
     types::v1::Id,
 };
+use layer_service::grpc::status;
 use tonic::Status;
 
 use super::{
-    Inner, KIND, Router,
+    Inner, KIND, RouterCalls,
     check::Check,
     errors::{self, Trouble},
     item_id::item_of,
@@ -34,7 +35,7 @@ pub(crate) struct Sought<'a> {
     pub(crate) total: u32,
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     /// Reads a page.
     pub(crate) async fn page(
         &self,
@@ -73,7 +74,7 @@ impl<R: Router> Inner<R> {
         for (place, namespace) in request.namespaces.iter().enumerate() {
             if !function.targets(namespace) {
                 let field = format!("namespaces[{place}]");
-                return Err(errors::invalid_field(field, "must be one of the function's namespaces"));
+                return Err(status::invalid_field(field, "must be one of the function's namespaces"));
             }
         }
         if function.queue.paused {

@@ -1,68 +1,26 @@
-//! Every error of the service, in one place: how what went wrong becomes a status with google.rpc details.
-//!
-//! The reasons are listed in the contract, at the service.
+//! What the router answered instead, sorted by what it means for an item; and errors of the service's own.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
+use layer_service::grpc::status;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
-use crate::state::Error;
+use crate::{failure::Failure, router::RouterError, state};
 
-/// The domain of every reason.
-const DOMAIN: &str = "layer";
 /// When to try again after a call was shed.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
-/// Faults named at most: all of an error must fit 8 KiB of metadata.
-const VIOLATIONS_MAX: usize = 16;
-/// The longest message of another part that is passed on, in bytes.
-const MESSAGE_BYTES_MAX: usize = 1024;
-
-fn status(code: Code, reason: &str, message: impl Into<String>) -> Status {
-    Status::with_error_details(code, message, ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new()))
-}
-
-/// A request that is wrong, with its faults.
-pub(crate) fn invalid(mut violations: Vec<FieldViolation>) -> Status {
-    let count = violations.len();
-    violations.truncate(VIOLATIONS_MAX);
-    let first = violations.first().map(|first| format!("{} {}", first.field, first.description)).unwrap_or_default();
-    let more = if count > 1 { format!(" (and {} more)", count - 1) } else { String::new() };
-    let mut details = ErrorDetails::with_error_info("INVALID_ARGUMENT", DOMAIN, HashMap::new());
-    details.set_bad_request(violations);
-    Status::with_error_details(Code::InvalidArgument, first + &more, details)
-}
-
-/// One wrong field.
-pub(crate) fn invalid_field(field: impl Into<String>, reason: impl Into<String>) -> Status {
-    invalid(vec![FieldViolation::new(field, reason)])
-}
+const RETRY: Duration = Duration::from_secs(1);
+/// The longest message of another part that is kept, in bytes.
+const MESSAGE_BYTES_MAX: usize = 512;
 
 /// Too much is in flight.
 pub(crate) fn overloaded(what: &str) -> Status {
-    let mut details = ErrorDetails::with_error_info("OVERLOADED", DOMAIN, HashMap::new());
-    details.set_retry_info(Some(RETRY_AFTER));
-    Status::with_error_details(Code::ResourceExhausted, format!("too many calls wait for {what} already"), details)
+    let message = format!("too many calls wait for {what} already");
+    status::passing(Code::ResourceExhausted, "OVERLOADED", message, RETRY)
 }
 
 /// What the state store answered instead.
-pub(crate) fn state(error: Error) -> Status {
-    match error {
-        Error::Unavailable(_) => status(Code::Unavailable, "STATE_UNAVAILABLE", "the state store is not available"),
-        Error::QueueNotFound { name, .. } => {
-            status(Code::NotFound, "FUNCTION_NOT_FOUND", format!("there is no function `{name}`"))
-        }
-        Error::QueueExists { name, .. } => status(
-            Code::AlreadyExists,
-            "FUNCTION_EXISTS",
-            format!("there is a function `{name}` already, which marks rows by the same attribute"),
-        ),
-        Error::Invalid { field, reason } => invalid_field(field, reason),
-        Error::BodyExpired | Error::Broken(_) => {
-            tracing::error!(%error, "the state store's answer makes no sense");
-            status(Code::Internal, "INTERNAL", "the state store's answer makes no sense")
-        }
-    }
+pub(crate) fn state(error: state::Error) -> Status {
+    Failure::State(error).into()
 }
 
 /// What became of a call to the router.
@@ -70,22 +28,33 @@ pub(crate) fn state(error: Error) -> Status {
 pub(crate) enum Trouble {
     /// There is no such namespace.
     NoNamespace,
-    /// The same call can never pass: what the origin said.
+    /// The same call can never pass: why.
     Refused(String),
-    /// The origin, or the router, did not answer, or not now.
-    Away(Status),
+    /// Nobody answered, or not now, or not to this service.
+    Away(RouterError),
 }
 
 /// Sorts the router's errors.
-pub(crate) fn trouble(status: Status) -> Trouble {
-    match status.code() {
-        Code::NotFound => Trouble::NoNamespace,
-        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Unimplemented => {
-            Trouble::Refused(cut(status.message()))
+pub(crate) fn trouble(error: RouterError) -> Trouble {
+    if error.is_not_found() {
+        return Trouble::NoNamespace;
+    }
+    match error {
+        RouterError::Origin {
+            code: Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Unimplemented,
+            message,
+            ..
+        } => Trouble::Refused(cut(&message)),
+        // The router itself refuses what it cannot write: a value that is no number, a body that is too large.
+        RouterError::Refused { reason, message } if OF_THE_REQUEST.contains(&reason.as_str()) => {
+            Trouble::Refused(cut(&message))
         }
-        _ => Trouble::Away(status),
+        away => Trouble::Away(away),
     }
 }
+
+/// The router's reasons that are about a request, not about who sends it.
+const OF_THE_REQUEST: [&str; 3] = ["INVALID_REQUEST", "VALIDATION_ERROR", "PAYLOAD_TOO_LARGE"];
 
 impl Trouble {
     /// For metrics.
@@ -101,18 +70,9 @@ impl Trouble {
 impl From<Trouble> for Status {
     fn from(trouble: Trouble) -> Self {
         match trouble {
-            Trouble::NoNamespace => status(Code::NotFound, "ORIGIN_ERROR", "there is no such namespace"),
-            Trouble::Refused(message) => status(Code::InvalidArgument, "ORIGIN_ERROR", message),
-            Trouble::Away(away) => {
-                let info = away.get_details_error_info();
-                let of_origin = info.is_some_and(|info| info.reason == "ORIGIN_ERROR");
-                match of_origin {
-                    true => status(away.code(), "ORIGIN_ERROR", cut(away.message())),
-                    false => {
-                        status(Code::Unavailable, "ROUTER_UNAVAILABLE", "rows can be neither read nor written now")
-                    }
-                }
-            }
+            Trouble::NoNamespace => status::error(Code::NotFound, "ORIGIN_ERROR", "there is no such namespace"),
+            Trouble::Refused(message) => status::error(Code::InvalidArgument, "ORIGIN_ERROR", message),
+            Trouble::Away(error) => Failure::Router(error).into(),
         }
     }
 }
@@ -123,44 +83,37 @@ fn cut(message: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tonic_types::StatusExt as _;
+
     use super::*;
-    use crate::state::Kind;
 
-    fn told(status: &Status) -> (Code, String) {
-        let info = status.get_details_error_info().unwrap();
-        assert_eq!(info.domain, "layer");
-        (status.code(), info.reason)
+    fn origin(code: Code, http_status: u16) -> RouterError {
+        RouterError::Origin { code, http_status: Some(http_status), message: "no!".to_owned() }
+    }
+
+    fn refused(reason: &str) -> RouterError {
+        RouterError::Refused { reason: reason.to_owned(), message: "no!".to_owned() }
     }
 
     #[test]
-    fn every_failure_of_the_state_has_its_reason() {
-        let name = || "f".to_owned();
-        let reason = |error| told(&state(error));
-        assert_eq!(reason(Error::Unavailable(name())), (Code::Unavailable, "STATE_UNAVAILABLE".to_owned()));
-        let none = Error::QueueNotFound { kind: Kind::Function, name: name() };
-        assert_eq!(reason(none), (Code::NotFound, "FUNCTION_NOT_FOUND".to_owned()));
-        let one = Error::QueueExists { kind: Kind::Function, name: name() };
-        assert_eq!(reason(one), (Code::AlreadyExists, "FUNCTION_EXISTS".to_owned()));
-        assert_eq!(reason(Error::Broken(name())), (Code::Internal, "INTERNAL".to_owned()));
-        let wrong = state(Error::Invalid { field: "id", reason: "is wrong".to_owned() });
-        assert_eq!(wrong.get_details_bad_request().unwrap().field_violations[0].field, "id");
+    fn only_what_is_about_the_request_is_held_against_it() {
+        let label = |error| trouble(error).label();
+        assert_eq!(label(origin(Code::NotFound, 404)), "no_namespace");
+        assert_eq!(label(origin(Code::InvalidArgument, 400)), "refused");
+        assert_eq!(label(origin(Code::PermissionDenied, 403)), "unavailable");
+        assert_eq!((label(refused("VALIDATION_ERROR")), label(refused("FORBIDDEN"))), ("refused", "unavailable"));
+        let away = RouterError::Unavailable { reason: "x".to_owned(), retry: RETRY };
+        assert_eq!(label(away), "unavailable");
     }
 
     #[test]
-    fn the_origins_words_are_passed_on_and_the_routers_absence_is_named() {
-        let details = ErrorDetails::with_error_info("ORIGIN_ERROR", "layer", HashMap::new());
-        let origin = |code| Status::with_error_details(code, "no!", details.clone());
-        let passed = |status| told(&Status::from(trouble(status)));
-        assert_eq!(passed(origin(Code::InvalidArgument)), (Code::InvalidArgument, "ORIGIN_ERROR".to_owned()));
-        assert_eq!(passed(origin(Code::ResourceExhausted)), (Code::ResourceExhausted, "ORIGIN_ERROR".to_owned()));
-        assert_eq!(passed(Status::unavailable("x")), (Code::Unavailable, "ROUTER_UNAVAILABLE".to_owned()));
-        assert!(matches!(trouble(origin(Code::NotFound)), Trouble::NoNamespace));
-    }
-
-    #[test]
-    fn faults_are_named_but_not_without_end() {
-        let status = invalid((0..100).map(|at| FieldViolation::new(format!("items[{at}]"), "is empty")).collect());
-        assert_eq!(status.get_details_bad_request().unwrap().field_violations.len(), VIOLATIONS_MAX);
-        assert_eq!(status.message(), "items[0] is empty (and 99 more)");
+    fn callers_are_told_who_said_no() {
+        let told = |error| {
+            let status = Status::from(trouble(error));
+            (status.code(), status.get_details_error_info().unwrap().reason)
+        };
+        assert_eq!(told(origin(Code::InvalidArgument, 400)), (Code::InvalidArgument, "ORIGIN_ERROR".to_owned()));
+        assert_eq!(told(origin(Code::PermissionDenied, 403)), (Code::PermissionDenied, "ORIGIN_ERROR".to_owned()));
+        assert_eq!(told(refused("FORBIDDEN")), (Code::FailedPrecondition, "ROUTER_REFUSED".to_owned()));
     }
 }

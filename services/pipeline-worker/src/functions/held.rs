@@ -7,7 +7,7 @@ use layer_proto::{
 use tonic::Status;
 
 use super::{
-    Inner, KIND, Router,
+    Inner, KIND, RouterCalls,
     check::Check,
     errors,
     item_id::{as_integer, item_of},
@@ -54,7 +54,7 @@ pub(crate) fn status_of(verdict: Verdict) -> ItemStatus {
     }
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     /// The items that a call means. An id that came as text may stand for an integer: clients over HTTP know no other.
     pub(crate) async fn meant(&self, function: &Registered, guards: Vec<ItemGuard>) -> Result<Vec<Meant>, Status> {
         let mut all: Vec<_> = guards.into_iter().filter_map(meant).collect();

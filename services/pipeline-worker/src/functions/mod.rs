@@ -19,6 +19,7 @@ mod item_id;
 mod marks;
 mod observe;
 mod registry;
+mod router;
 mod rows;
 mod schemas;
 mod search;
@@ -39,7 +40,7 @@ use self::{observe::Observe, rows::Rows, schemas::Schemas, spec::Registered, wri
 use crate::state::{Kind, State};
 
 pub use observe::METRICS;
-pub use rows::Router;
+pub use router::RouterCalls;
 pub use settings::FunctionsSettings;
 
 /// What the items of functions are.
@@ -74,7 +75,7 @@ struct Inner<R> {
     scans: Arc<Semaphore>,
 }
 
-impl<R: Router> FunctionsService<R> {
+impl<R: RouterCalls> FunctionsService<R> {
     /// A service over a state store and a router. [`FunctionsService::run`] must be run beside it.
     pub fn new(state: State, router: R, settings: FunctionsSettings, metrics: &Metrics) -> Self {
         let rows = Rows { router, within: Duration::from_millis(settings.router_timeout_ms) };
@@ -94,7 +95,7 @@ impl<R: Router> FunctionsService<R> {
     }
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     /// A function as it is now.
     async fn function(&self, id: &str) -> Result<Registered, Status> {
         let queue = self.state.get(KIND, id).await.map_err(errors::state)?;

@@ -5,12 +5,13 @@ use layer_proto::function::v1::{
     GetFunctionResponse, ListDeadLettersRequest, ListDeadLettersResponse, ListFunctionsRequest, ListFunctionsResponse,
     UpsertFunctionRequest,
 };
+use layer_service::grpc::status::invalid_field;
 use tonic::Status;
 
 use super::{
-    Inner, KIND, Router,
+    Inner, KIND, RouterCalls,
     check::Check,
-    errors::{self, invalid_field},
+    errors,
     item_id::row_of,
     spec::{Registered, filled_in, moment, outdates, to_queue},
 };
@@ -24,7 +25,7 @@ pub(crate) fn page_size(asked: u32) -> u32 {
     if asked == 0 { 100 } else { asked.min(1000) }
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     pub(crate) async fn create(&self, request: CreateFunctionRequest) -> Result<Function, Status> {
         let (id, spec) = self.checked(request.function_id, request.spec).await?;
         let queue = self.state.create(KIND, &id, &to_queue(&spec).map_err(errors::state)?).await;

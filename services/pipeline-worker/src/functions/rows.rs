@@ -3,63 +3,24 @@
 //! What is read here is read strongly: a worker's input is what the row is now. Nothing here tries again: who calls
 //! repeats, and leases give the time.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
+use super::{
+    RouterCalls,
+    errors::{Trouble, trouble},
+    item_id::spelled_alike,
+    marks::{STAMP, all_of, among, behind},
+};
 use layer_proto::{
-    router::v1::{
-        BatchFetchRequest, Document, GetSchemaRequest, GetSchemaResponse, QueryRequest, QueryResponse,
-        UpdateSchemaRequest, WriteRequest, WriteResponse,
-    },
+    router::v1::{BatchFetchRequest, GetSchemaRequest, QueryRequest, UpdateSchemaRequest, WriteRequest, WriteResponse},
     types::v1::{
         AttributeSchemaChange, Consistency, ConsistencyLevel, Filter, Id, Limit, OrderBy, OrderKey, Query, RankBy,
         ResultRow, query, rank_by,
     },
 };
-use tonic::Status;
-
-use super::{
-    errors::{Trouble, trouble},
-    item_id::spelled_alike,
-    marks::{STAMP, all_of, among, behind},
-};
-
-/// The calls to the router that functions make. Each ends within `within`.
-pub trait Router: Clone + Send + Sync + 'static {
-    /// Answers rows.
-    fn query(
-        &self,
-        request: QueryRequest,
-        within: Duration,
-    ) -> impl Future<Output = Result<QueryResponse, Status>> + Send;
-
-    /// Answers the rows of these ids that are there.
-    fn fetch(
-        &self,
-        request: BatchFetchRequest,
-        within: Duration,
-    ) -> impl Future<Output = Result<Vec<Document>, Status>> + Send;
-
-    /// Writes rows on behalf of a function. The router tells nobody of it.
-    fn write(
-        &self,
-        request: WriteRequest,
-        within: Duration,
-    ) -> impl Future<Output = Result<WriteResponse, Status>> + Send;
-
-    /// Answers a namespace's schema, without Layer's own attributes.
-    fn schema(
-        &self,
-        request: GetSchemaRequest,
-        within: Duration,
-    ) -> impl Future<Output = Result<GetSchemaResponse, Status>> + Send;
-
-    /// Declares attributes.
-    fn declare(
-        &self,
-        request: UpdateSchemaRequest,
-        within: Duration,
-    ) -> impl Future<Output = Result<(), Status>> + Send;
-}
 
 /// A row, as it is now.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +33,7 @@ pub(crate) struct Row {
 }
 
 /// Attributes by name.
-pub(crate) type Attributes = std::collections::BTreeMap<String, layer_proto::types::v1::Value>;
+pub(crate) type Attributes = BTreeMap<String, layer_proto::types::v1::Value>;
 
 /// The router, with the time for a call.
 #[derive(Debug, Clone)]
@@ -81,7 +42,7 @@ pub(crate) struct Rows<R> {
     pub(crate) within: Duration,
 }
 
-impl<R: Router> Rows<R> {
+impl<R: RouterCalls> Rows<R> {
     /// Reads rows strongly, with these attributes. By the ids that were asked for; who is not there has no entry.
     pub(crate) async fn read(
         &self,
@@ -111,7 +72,7 @@ impl<R: Router> Rows<R> {
         &self,
         namespace: &str,
         ids: &[Id],
-        types: &std::collections::BTreeMap<String, String>,
+        types: &BTreeMap<String, String>,
     ) -> Result<HashMap<String, Row>, Trouble> {
         let query = Query {
             rank_by: Some(by_id()),
@@ -171,7 +132,7 @@ impl<R: Router> Rows<R> {
     }
 
     /// The types of a namespace's attributes by name, but of Layer's own.
-    pub(crate) async fn types(&self, namespace: &str) -> Result<std::collections::BTreeMap<String, String>, Trouble> {
+    pub(crate) async fn types(&self, namespace: &str) -> Result<BTreeMap<String, String>, Trouble> {
         let request = GetSchemaRequest { namespace: namespace.to_owned() };
         let schema = self.router.schema(request, self.within).await.map_err(trouble)?.schema;
         Ok(schema.into_iter().map(|(name, config)| (name, config.r#type)).collect())

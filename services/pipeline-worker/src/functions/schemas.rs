@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Inner, Router, errors::Trouble};
+use super::{Inner, RouterCalls, errors::Trouble};
 
 /// How long types are remembered.
 const KEPT: Duration = Duration::from_secs(60);
@@ -42,7 +42,7 @@ impl Schemas {
     }
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     /// The types of a namespace's attributes. They are read anew where `names` has one that is not known.
     pub(crate) async fn types(&self, namespace: &str, names: &[&String]) -> Result<Types, Trouble> {
         match self.schemas.get(namespace).filter(|types| names.iter().all(|name| types.contains_key(*name))) {

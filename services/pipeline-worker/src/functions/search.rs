@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    FunctionsService, Inner, KIND, Router,
+    FunctionsService, Inner, KIND, RouterCalls,
     discover::Sought,
     errors::Trouble,
     item_id::{item_of, row_of},
@@ -32,7 +32,7 @@ const MEASURED: Duration = Duration::from_secs(10);
 /// The longest that a stop waits for pages that are being read.
 const LAST_PAGES: Duration = Duration::from_secs(5);
 
-impl<R: Router> FunctionsService<R> {
+impl<R: RouterCalls> FunctionsService<R> {
     /// Searches for rows until `lifecycle` says to stop.
     pub async fn run(&self, lifecycle: Lifecycle) {
         let mut search = Search {
@@ -70,7 +70,7 @@ struct Search<R> {
     measured: Option<Instant>,
 }
 
-impl<R: Router> Search<R> {
+impl<R: RouterCalls> Search<R> {
     /// Begins what is due, and gives each function with a round one more scanner.
     async fn look(&mut self, lifecycle: &Lifecycle) -> Result<(), state::Error> {
         while self.scans.try_join_next().is_some() {}
@@ -149,7 +149,7 @@ impl<R: Router> Search<R> {
     }
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     /// Reads pages of a function's round as long as there are some that nobody is at.
     async fn scan_pages(&self, function: &str, lifecycle: &Lifecycle) {
         for _ in 0..PAGES_MAX {

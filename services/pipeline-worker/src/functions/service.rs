@@ -6,16 +6,26 @@ use layer_proto::function::v1::{
     GetFunctionRequest, GetFunctionResponse, HeartbeatRequest, HeartbeatResponse, ListDeadLettersRequest,
     ListDeadLettersResponse, ListFunctionsRequest, ListFunctionsResponse, NotifyWritesRequest, NotifyWritesResponse,
     PauseFunctionRequest, PauseFunctionResponse, ResetFailedRequest, ResetFailedResponse, ResumeFunctionRequest,
-    ResumeFunctionResponse, UpsertFunctionRequest, UpsertFunctionResponse, function_service_server::FunctionService,
+    ResumeFunctionResponse, UpsertFunctionRequest, UpsertFunctionResponse,
+    function_service_server::{FunctionService, FunctionServiceServer},
 };
 use tonic::{Request, Response, Status, async_trait};
 
-use super::{FunctionsService, Router};
+use super::{FunctionsService, RouterCalls};
 
 type Answer<T> = Result<Response<T>, Status>;
 
+impl<R: RouterCalls> FunctionsService<R> {
+    /// The service as tonic serves it; a message has `message_bytes` at the most.
+    pub fn server(&self, message_bytes: usize) -> FunctionServiceServer<Self> {
+        FunctionServiceServer::new(self.clone())
+            .max_decoding_message_size(message_bytes)
+            .max_encoding_message_size(usize::MAX)
+    }
+}
+
 #[async_trait]
-impl<R: Router> FunctionService for FunctionsService<R> {
+impl<R: RouterCalls> FunctionService for FunctionsService<R> {
     async fn create_function(&self, request: Request<CreateFunctionRequest>) -> Answer<CreateFunctionResponse> {
         let function = Some(self.inner.create(request.into_inner()).await?);
         Ok(Response::new(CreateFunctionResponse { function }))

@@ -13,7 +13,7 @@ use layer_proto::{
 };
 
 use super::{
-    Inner, Router,
+    Inner, RouterCalls,
     complete::Written,
     errors::Trouble,
     marks::{Marks, int, null, text, typed, written_at},
@@ -71,7 +71,7 @@ struct Prepared {
     row: types::Row,
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     /// Writes results to the rows of a namespace, with the function's marks as of `now_ms`.
     pub(crate) async fn write_results(
         &self,

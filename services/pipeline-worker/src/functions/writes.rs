@@ -12,7 +12,7 @@ use std::{
 use layer_proto::function::v1::{NotifyWritesRequest, NotifyWritesResponse, Trigger};
 use tonic::Status;
 
-use super::{Inner, KIND, Router, check::Check, errors, item_id::item_of, spec::Registered};
+use super::{Inner, KIND, RouterCalls, check::Check, errors, item_id::item_of, spec::Registered};
 use crate::state;
 
 const NAMESPACES_MAX: usize = 1000;
@@ -45,7 +45,7 @@ impl Triggers {
     }
 }
 
-impl<R: Router> Inner<R> {
+impl<R: RouterCalls> Inner<R> {
     /// The functions that want to be told of writes.
     pub(crate) async fn wanting_writes(&self) -> Result<Wanting, Status> {
         if let Some(wanting) = self.triggers.get(Duration::from_millis(self.settings.triggers_ms)) {

@@ -42,6 +42,8 @@ pub enum Error {
 
 /// PostgreSQL: deadlock, serialization, lock not available. SQLite: busy, locked, busy by an old snapshot.
 const LOST_RACES: [&str; 6] = ["40P01", "40001", "55P03", "5", "6", "517"];
+/// PostgreSQL's undefined table: the schema is not there yet.
+const NO_SCHEMA: &str = "42P01";
 /// Classes of PostgreSQL's codes that pass: connection, resources, operator intervention, system.
 const PASSING: [&str; 4] = ["08", "53", "57", "58"];
 
@@ -87,7 +89,7 @@ impl From<sqlx::Error> for Attempt {
                 if LOST_RACES.contains(&code.as_ref()) {
                     return Self::Raced(answer.to_string());
                 }
-                if code.len() == 5 && PASSING.contains(&&code[..2]) {
+                if code == NO_SCHEMA || code.len() == 5 && PASSING.contains(&&code[..2]) {
                     return Self::Failed(Error::Unavailable(answer.to_string()));
                 }
                 Self::Failed(Error::Broken(answer.to_string()))

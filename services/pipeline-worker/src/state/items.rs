@@ -149,6 +149,7 @@ impl State {
         for change in &changed {
             unit.count(change.before.stage, change.before.standing, -1);
             unit.count(change.row.stage, change.row.standing, 1);
+            unit.count_passed(&change.before, &change.row);
             if change.became_done() {
                 unit.count_done();
             }

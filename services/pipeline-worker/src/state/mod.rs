@@ -16,6 +16,7 @@ mod dialect;
 mod error;
 mod items;
 mod lease;
+mod look;
 mod model;
 mod observe;
 mod purge;
@@ -38,6 +39,7 @@ pub use counts::{StageCount, Status};
 pub use dead::DeadLetter;
 pub use error::Error;
 pub use lease::{Completed, Failed};
+pub use look::{Allowed, Stored};
 pub use model::{
     Body, Claimed, Guard, Held, ItemView, Kind, Outcome, Queue, Reason, Refusal, Retry, Spec, Standing, Verdict,
 };
@@ -85,6 +87,9 @@ mod tests {
             send(state.delete(kind, ""));
             send(state.stage(kind, "", &[]));
             send(state.items(kind, "", &[]));
+            send(state.check(queue, &[], guard));
+            send(state.body(queue, "", None));
+            send(state.by_id(kind, &[]));
             send(state.claim(kind, "", claim));
             send(state.heartbeat(kind, "", &[], guard, 1));
             send(state.release(kind, "", &[], guard));

@@ -3,10 +3,13 @@
 use std::time::{Duration, Instant};
 
 use layer_service::metrics::{Metrics, SECONDS, Series};
-use prometheus::{HistogramVec, IntGauge};
+use prometheus::{HistogramVec, IntCounterVec, IntGauge};
 use sqlx::AnyPool;
 
-use super::error::{Attempt, Error};
+use super::{
+    error::{Attempt, Error},
+    model::{Queue, Standing},
+};
 
 layer_service::metrics! {
     /// Every metric of the state store, for the inventory.
@@ -16,7 +19,18 @@ layer_service::metrics! {
     DURATION = Histogram(SECONDS) "layer_pg_query_duration_seconds" by ["query_name", "status"];
     /// Connections to the state store: idle, used.
     CONNECTIONS = Gauge "layer_pg_pool_connections" by ["state"];
+    /// Documents that went from one stage to another; status is ok, or error for those that go to `failed`.
+    TRANSITIONS = Counter "layer_stage_transitions_total" by ["pipeline_id", "from_stage", "to_stage", "status"];
+    /// How long documents had been in a stage, from the moment when they were ready there, as they left it.
+    IN_STAGE = Histogram(STAGE_SECONDS) "layer_stage_duration_seconds" by ["pipeline_id", "from_stage", "to_stage"];
+    /// Documents that are done.
+    INDEXED = Counter "layer_pipeline_indexed_total" by ["pipeline_id"];
+    /// Documents that became dead letters: permanent, attempts, leases, requested.
+    FAILED = Counter "layer_pipeline_failed_total" by ["pipeline_id", "reason"];
 }
+
+/// Buckets of times in a stage: 10 ms to an hour.
+const STAGE_SECONDS: &[f64] = &[0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
 
 /// Attempts of a call that loses races.
 const ATTEMPTS_MAX: u32 = 4;
@@ -26,12 +40,37 @@ const ATTEMPTS_MAX: u32 = 4;
 pub(crate) struct Observe {
     duration: HistogramVec,
     connections: [IntGauge; 2],
+    transitions: IntCounterVec,
+    in_stage: HistogramVec,
+    indexed: IntCounterVec,
+    failed: IntCounterVec,
 }
 
 impl Observe {
     pub(crate) fn new(metrics: &Metrics) -> Self {
         let connections = metrics.gauge(&CONNECTIONS).of(["idle", "used"]);
-        Self { duration: metrics.histogram(&DURATION), connections }
+        Self {
+            duration: metrics.histogram(&DURATION),
+            connections,
+            transitions: metrics.counter(&TRANSITIONS),
+            in_stage: metrics.histogram(&IN_STAGE),
+            indexed: metrics.counter(&INDEXED),
+            failed: metrics.counter(&FAILED),
+        }
+    }
+
+    /// A document of `queue` went from one stage to another, and had stood there for so many milliseconds.
+    pub(crate) fn passed(&self, queue: &Queue, (from, to, standing, stood_ms): &(i64, i64, Standing, i64)) {
+        let (name, from, to) = (queue.name.as_str(), queue.spec.name(*from), queue.spec.name(*to));
+        let status = if matches!(standing, Standing::Dead(_)) { "error" } else { "ok" };
+        self.transitions.with_label_values(&[name, from, to, status]).inc();
+        #[allow(clippy::cast_precision_loss, reason = "a time")]
+        self.in_stage.with_label_values(&[name, from, to]).observe(*stood_ms as f64 / 1000.0);
+        match standing {
+            Standing::Done => self.indexed.with_label_values(&[name]).inc(),
+            Standing::Dead(reason) => self.failed.with_label_values(&[name, reason.label()]).inc(),
+            _ => {}
+        }
     }
 
     /// Begins to count a call.

@@ -11,7 +11,8 @@ use super::{
     unit::Unit,
 };
 
-/// How long the name of a deleted queue's rows stays, in milliseconds: longer than any call that knew it.
+/// How long a deleted queue's own row stays at the least, in milliseconds: longer than any call that knew it. It stays
+/// longer where bodies are kept longer: they are found by it.
 const TOMBSTONE_MS: i64 = 86_400_000;
 /// How long throughput is kept, in milliseconds.
 const THROUGHPUT_MS: i64 = 3_600_000;
@@ -140,7 +141,11 @@ impl State {
             sqlx::query(statement).bind(queue).execute(&self.pool).await?;
         }
         let statement = self.dialect.sql("DELETE FROM queue WHERE id = $1 AND deleted_ms < {now} - $2");
-        sqlx::query(statement).bind(queue).bind(TOMBSTONE_MS).execute(&self.pool).await?;
+        sqlx::query(statement)
+            .bind(queue)
+            .bind(TOMBSTONE_MS.max(self.body_grace_ms.saturating_mul(2)))
+            .execute(&self.pool)
+            .await?;
         Ok(0)
     }
 

@@ -65,12 +65,12 @@ impl State {
     /// `items` in the order of their ids.
     async fn stage_once(&self, kind: Kind, queue: &str, items: &[&Staging]) -> Result<Vec<Staged>, Attempt> {
         let mut unit = self.begin(kind, queue).await?;
-        self.check_age(&unit, items.iter().filter_map(|item| item.body))?;
         let now = unit.now;
         let rows: Vec<_> = items.iter().map(|item| entering(item, now)).collect();
         let mut staged: Vec<_> = rows.iter().map(first).collect();
         let inserted = self.insert(&mut unit, &rows).await?;
         let (new, old): (Vec<_>, Vec<_>) = rows.iter().partition(|row| inserted.binary_search(&row.item).is_ok());
+        self.check_age(&unit, new.iter().filter_map(|row| row.body))?;
         if !old.is_empty() {
             let list = id_list(old.iter().map(|row| row.item.as_str()));
             self.restage(&mut unit, items, list, &mut staged).await?;
@@ -95,6 +95,8 @@ impl State {
         for change in &mut changes {
             let Ok(place) = items.binary_search_by(|item| item.item.cmp(&change.row.item)) else { continue };
             let (item, row) = (items[place], &mut change.row);
+            // What the row names already is not swept.
+            self.check_age(unit, item.body.filter(|body| row.body != Some(*body)).into_iter())?;
             let unchanged = row.same(item.body, i64::from(item.priority)) && row.version >= item.version_floor;
             if !unchanged {
                 row.restage(item.body, i64::from(item.priority), item.version_floor, unit.now);

@@ -10,6 +10,7 @@ use super::{
     error::Attempt,
     model::{Kind, Standing},
     queues::{self, QUEUE_COLUMNS, queue_columns},
+    rules::Row,
 };
 
 /// Items of one call at the most: one statement's worth.
@@ -24,6 +25,8 @@ pub(crate) struct Unit {
     /// By how much the counters change, by stage and state.
     moved: BTreeMap<(i64, i64), i64>,
     done: i64,
+    /// Items that went from one stage to another, and how long they had been there, in milliseconds.
+    passed: Vec<(i64, i64, Standing, i64)>,
 }
 
 impl State {
@@ -43,6 +46,7 @@ impl State {
             queue: queues::read(&row, kind)?,
             moved: BTreeMap::new(),
             done: 0,
+            passed: Vec::new(),
         })
     }
 
@@ -65,7 +69,11 @@ impl State {
             let query = sqlx::query(statement).bind(unit.queue.id).bind(unit.now / BUCKET_MS);
             query.bind(self.slot).bind(unit.done).execute(&mut *unit.tx).await?;
         }
-        unit.tx.commit().await?;
+        let Unit { tx, queue, passed, .. } = unit;
+        tx.commit().await?;
+        if queue.kind == Kind::Pipeline {
+            passed.iter().for_each(|passed| self.observe.passed(&queue, passed));
+        }
         Ok(())
     }
 }
@@ -82,6 +90,14 @@ impl Unit {
     /// Counts an item that became done.
     pub(crate) fn count_done(&mut self) {
         self.done += 1;
+    }
+
+    /// Counts an item that goes from one stage to another.
+    pub(crate) fn count_passed(&mut self, before: &Row, after: &Row) {
+        if before.stage != after.stage {
+            let stood = self.now.saturating_sub(before.since_ms).max(0);
+            self.passed.push((before.stage, after.stage, after.standing, stood));
+        }
     }
 
     /// By how much this transaction has changed the number of leased items.

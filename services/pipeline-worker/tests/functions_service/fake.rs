@@ -17,8 +17,8 @@ use layer_proto::{
         ResultRow, Value, attribute_schema_change, comparison, filter, id, query, value,
     },
 };
-use pipeline_worker::functions::Router;
-use tonic::Status;
+use pipeline_worker::{RouterError, functions::RouterCalls};
+use tonic::{Code, Status};
 
 pub const STAMP: &str = "_hevlayer_upserted_at";
 
@@ -309,17 +309,27 @@ impl Namespace {
     }
 }
 
-impl Router for Fake {
-    async fn query(&self, request: QueryRequest, _: Duration) -> Result<QueryResponse, Status> {
-        let rows = self.origin.lock().unwrap().query(&request)?;
+/// A status as the client of the router tells it.
+fn told(status: Status) -> RouterError {
+    let message = status.message().to_owned();
+    match status.code() {
+        Code::NotFound => RouterError::Origin { code: Code::NotFound, http_status: Some(404), message },
+        Code::InvalidArgument => RouterError::Origin { code: Code::InvalidArgument, http_status: Some(400), message },
+        _ => RouterError::Unavailable { reason: message, retry: Duration::from_secs(1) },
+    }
+}
+
+impl RouterCalls for Fake {
+    async fn query(&self, request: QueryRequest, _: Duration) -> Result<QueryResponse, RouterError> {
+        let rows = self.origin.lock().unwrap().query(&request).map_err(told)?;
         let result = Some(QueryResult { rows, ..QueryResult::default() });
         Ok(QueryResponse { result, ..QueryResponse::default() })
     }
 
-    async fn fetch(&self, request: BatchFetchRequest, _: Duration) -> Result<Vec<Document>, Status> {
+    async fn fetch(&self, request: BatchFetchRequest, _: Duration) -> Result<Vec<Document>, RouterError> {
         let mut origin = self.origin.lock().unwrap();
-        origin.call("fetch")?;
-        let space = origin.namespace(&request.namespace)?;
+        origin.call("fetch").map_err(told)?;
+        let space = origin.namespace(&request.namespace).map_err(told)?;
         let found = request.ids.iter().filter_map(|id| Some((id, space.rows.get(&key(id))?)));
         Ok(found
             .map(|(id, row)| {
@@ -330,22 +340,26 @@ impl Router for Fake {
             .collect())
     }
 
-    async fn write(&self, request: WriteRequest, _: Duration) -> Result<WriteResponse, Status> {
-        self.origin.lock().unwrap().write(&request)
+    async fn write(&self, request: WriteRequest, _: Duration) -> Result<WriteResponse, RouterError> {
+        self.origin.lock().unwrap().write(&request).map_err(told)
     }
 
-    async fn schema(&self, request: GetSchemaRequest, _: Duration) -> Result<GetSchemaResponse, Status> {
+    async fn schema(&self, request: GetSchemaRequest, _: Duration) -> Result<GetSchemaResponse, RouterError> {
         let mut origin = self.origin.lock().unwrap();
-        origin.call("schema")?;
-        let shown =
-            origin.namespace(&request.namespace)?.schema.iter().filter(|(name, _)| !name.starts_with("_hevlayer_"));
+        origin.call("schema").map_err(told)?;
+        let shown = origin
+            .namespace(&request.namespace)
+            .map_err(told)?
+            .schema
+            .iter()
+            .filter(|(name, _)| !name.starts_with("_hevlayer_"));
         let config = |kind: &String| AttributeConfig { r#type: kind.clone(), ..AttributeConfig::default() };
         Ok(GetSchemaResponse { schema: shown.map(|(name, kind)| (name.clone(), config(kind))).collect() })
     }
 
-    async fn declare(&self, request: UpdateSchemaRequest, _: Duration) -> Result<(), Status> {
+    async fn declare(&self, request: UpdateSchemaRequest, _: Duration) -> Result<(), RouterError> {
         let mut origin = self.origin.lock().unwrap();
-        origin.call("declare")?;
-        origin.namespace(&request.namespace)?.declare(&request.schema)
+        origin.call("declare").map_err(told)?;
+        origin.namespace(&request.namespace).and_then(|space| space.declare(&request.schema)).map_err(told)
     }
 }
