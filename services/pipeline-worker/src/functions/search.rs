@@ -3,7 +3,7 @@
 //! Every replica runs this. What is due, who is at which namespace, and how far it is, is in the state store alone, by the
 //! database's clock; so a replica may stop at any moment, and another goes on where it was.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use layer_service::lifecycle::{Lifecycle, Stage};
 use tokio::{
@@ -41,6 +41,7 @@ impl<R: RouterCalls> FunctionsService<R> {
             after: String::new(),
             away: false,
             measured: None,
+            names: HashSet::new(),
         };
         let poll = Duration::from_millis(self.inner.settings.poll_ms);
         loop {
@@ -68,6 +69,8 @@ struct Search<R> {
     /// The state store was away at the last look.
     away: bool,
     measured: Option<Instant>,
+    /// Functions that have series.
+    names: HashSet<String>,
 }
 
 impl<R: RouterCalls> Search<R> {
@@ -120,22 +123,31 @@ impl<R: RouterCalls> Search<R> {
             return Ok(());
         }
         self.measured = Some(Instant::now());
-        let (state, mut after) = (&self.inner.state, String::new());
+        let (mut names, mut after) = (HashSet::new(), String::new());
         loop {
-            let queues = state.list(KIND, &after, 1000).await?;
-            let Some(last) = queues.last() else { return Ok(()) };
+            let queues = self.inner.state.list(KIND, &after, 1000).await?;
+            let Some(last) = queues.last() else { break };
             after.clone_from(&last.name);
             for queue in queues {
-                let (status, searched) =
-                    match (state.status(KIND, &queue.name).await, state.searched(&queue.name).await) {
-                        (Err(state::Error::QueueNotFound { .. }), _) | (_, Err(state::Error::QueueNotFound { .. })) => {
-                            continue;
-                        }
-                        (status, searched) => (status?, searched?),
-                    };
-                self.inner.observe.status(&queue.name, &status, searched.completed);
+                self.measure_one(&queue.name).await?;
+                names.insert(queue.name);
             }
         }
+        // Others may have deleted them.
+        self.names.difference(&names).for_each(|name| self.inner.observe.forget(name));
+        self.names = names;
+        Ok(())
+    }
+
+    async fn measure_one(&self, name: &str) -> Result<(), state::Error> {
+        let state = &self.inner.state;
+        let (status, searched) = tokio::join!(state.status(KIND, name), state.searched(name));
+        match (status, searched) {
+            // Deleted a moment ago.
+            (Err(state::Error::QueueNotFound { .. }), _) | (_, Err(state::Error::QueueNotFound { .. })) => {}
+            (status, searched) => self.inner.observe.status(name, &status?, searched?.completed),
+        }
+        Ok(())
     }
 
     /// Says when the state store goes away and comes back, not at every look.
