@@ -2,62 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from harness.pipelines import start_pipeline_worker
-from harness.ports import free_port
-from harness.programs import KEY, Program, start_router, start_stand_in
-from harness.waiting import until
+from harness.pipelines_http import PipelinesMesh
 
 hevlayer = pytest.importorskip("hevlayer", reason="the published client needs Python 3.11")
-
-AUTHORIZED = {"authorization": f"Bearer {KEY}"}
-
-
-class Mesh:
-    """Origin, router and pipeline-worker; the latter comes and goes."""
-
-    def __init__(self, origin: Program, directory: Path) -> None:
-        self.port = free_port()
-        self.directory = directory
-        self.router = start_router(origin.url, {"pipelines.addresses": f"127.0.0.1:{self.port}"})
-        self.start()
-
-    def start(self) -> None:
-        place = {"listen.address": f"127.0.0.1:{self.port}"}
-        self.worker = start_pipeline_worker(self.router.url, self.directory, place)
-        until(lambda: self.ask("GET", "/v2/pipelines").status_code == 200, "the router finds pipeline-worker")
-
-    def stop(self) -> None:
-        self.worker.process.kill()
-        self.router.process.kill()
-
-    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
-        # As JSON of Python's own: httpx writes an absent body as null.
-        content = None if body is None else json.dumps(body).encode()
-        return httpx.request(method, self.router.url + path, content=content, headers=AUTHORIZED, timeout=20.0, **more)
-
-    def rows(self, namespace: str) -> dict[str, Any]:
-        query = {"rank_by": ["id", "asc"], "limit": 1000, "include_attributes": ["text"]}
-        answer = self.ask("POST", f"/v2/namespaces/{namespace}/query", query)
-        return {row["id"]: row["text"] for row in answer.json()["rows"]} if answer.status_code == 200 else {}
-
-
-@pytest.fixture(scope="module")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
-    origin = start_stand_in(tmp_path_factory.mktemp("origin"))
-    mesh = Mesh(origin, tmp_path_factory.mktemp("worker"))
-    yield mesh
-    mesh.stop()
-    origin.process.kill()
 
 
 @pytest.fixture
@@ -66,17 +18,7 @@ def name(request: pytest.FixtureRequest) -> str:
     return request.node.name[-60:]
 
 
-def published(mesh: Mesh, work: Callable[[Any], Awaitable[None]]) -> None:
-    """Runs `work` with the published client."""
-
-    async def run() -> None:
-        async with hevlayer.AsyncHevlayer(api_key=KEY, base_url=mesh.router.url) as client:
-            await work(client)
-
-    asyncio.run(run())
-
-
-def test_the_published_client_makes_rows_of_documents(mesh: Mesh, name: str) -> None:
+def test_the_published_client_makes_rows_of_documents(pipelines: PipelinesMesh, name: str) -> None:
     async def work(client: Any) -> None:
         made = await client.ensure_pipeline({"id": name, "target_namespace": name})
         assert (made.id, made.target_namespace, made.distance_metric) == (name, name, "cosine_distance")
@@ -105,17 +47,17 @@ def test_the_published_client_makes_rows_of_documents(mesh: Mesh, name: str) -> 
         assert (written.status, written.rows_upserted) == ("ok", 2)
         status = await client.get_pipeline_status(name)
         assert (status.status, status.counts) == ("idle", {"pending": 0, "embedding": 0, "indexed": 1, "failed": 0})
-        assert mesh.rows(name) == {"a": "Call me Ishmael", "b": "The whale"}
+        assert pipelines.rows(name) == {"a": "Call me Ishmael", "b": "The whale"}
 
         assert (await client.delete_pipeline(name)).status == "ok"
         with pytest.raises(hevlayer.HevlayerError) as gone:
             await client.get_pipeline_status(name)
         assert (gone.value.status_code, gone.value.error) == (404, "not_found")
 
-    published(mesh, work)
+    pipelines.published(work)
 
 
-def test_the_published_client_moves_documents(mesh: Mesh, name: str) -> None:
+def test_the_published_client_moves_documents(pipelines: PipelinesMesh, name: str) -> None:
     async def work(client: Any) -> None:
         await client.create_pipeline({"id": name, "target_namespace": name})
         for document in ("a", "b", "c"):
@@ -132,10 +74,10 @@ def test_the_published_client_moves_documents(mesh: Mesh, name: str) -> None:
         marked = {"document_ids": ["new"], "stage": "pending", "create_missing": True}
         assert (await client.set_documents_stage(name, marked)).updated == 1
 
-    published(mesh, work)
+    pipelines.published(work)
 
 
-def test_the_published_client_writes_single_vectors_under_any_id(mesh: Mesh, name: str) -> None:
+def test_the_published_client_writes_single_vectors_under_any_id(pipelines: PipelinesMesh, name: str) -> None:
     async def work(client: Any) -> None:
         await client.create_pipeline({"id": name, "target_namespace": name})
         # As they are, where httpx leaves them so: it goes up at `..` and takes a percent sign for an encoding.
@@ -148,12 +90,12 @@ def test_the_published_client_writes_single_vectors_under_any_id(mesh: Mesh, nam
             assert (await client.claim_documents(name, {"worker_id": "w"})).documents == [document]
             entry = {"id": staged.chunk_ids[0], "vector": [1.0, 0.5], "attributes": {"text": document}}
             assert (await client.write_single_vector(name, path, entry)).rows_upserted == 1
-        assert mesh.rows(name) == {"r0": "reports/2026/a b.pdf", "r1": "ü", "r2": "../x", "r3": "a%2Fb"}
+        assert pipelines.rows(name) == {"r0": "reports/2026/a b.pdf", "r1": "ü", "r2": "../x", "r3": "a%2Fb"}
 
-    published(mesh, work)
+    pipelines.published(work)
 
 
-def test_vectors_of_a_document_that_was_staged_again_are_refused(mesh: Mesh, name: str) -> None:
+def test_vectors_of_a_document_that_was_staged_again_are_refused(pipelines: PipelinesMesh, name: str) -> None:
     async def work(client: Any) -> None:
         await client.create_pipeline({"id": name, "target_namespace": name})
         first = await client.put_pipeline_document_chunks(name, "d", {"chunks": [{"id": "a", "text": "old"}]})
@@ -164,90 +106,90 @@ def test_vectors_of_a_document_that_was_staged_again_are_refused(mesh: Mesh, nam
             await client.put_pipeline_document_vectors(name, "d", late)
         assert (refused.value.status_code, refused.value.error) == (409, "conflict")
         assert refused.value.response.json()["reason"] == "STALE_VERSION"
-        assert mesh.rows(name) == {}
+        assert pipelines.rows(name) == {}
         with pytest.raises(hevlayer.HevlayerError) as missing:
             await client.put_pipeline_document_vectors(name, "nothing", {"vectors": []})
         assert missing.value.status_code == 404
 
-    published(mesh, work)
+    pipelines.published(work)
 
 
-def test_workers_with_tokens_and_dead_letters(mesh: Mesh, name: str) -> None:
+def test_workers_with_tokens_and_dead_letters(pipelines: PipelinesMesh, name: str) -> None:
     place = f"/v2/pipelines/{name}"
     retry = {"attempts_max": 1}
-    made = mesh.ask("POST", "/v2/pipelines", {"id": name, "target_namespace": name, "retry": retry})
+    made = pipelines.ask("POST", "/v2/pipelines", {"id": name, "target_namespace": name, "retry": retry})
     assert made.status_code == 200 and made.json()["retry"]["attempts_max"] == 1
     for document in ("a", "b"):
         body = {"chunks": [{"id": f"{document}1", "text": document}], "priority": 5}
-        staged = mesh.ask("PUT", f"{place}/documents/{document}", body).json()
+        staged = pipelines.ask("PUT", f"{place}/documents/{document}", body).json()
         assert staged["version"] > 0 and staged["restaged"] is False
-    claims = mesh.ask("POST", f"{place}/claim", {"worker_id": "w"}).json()["claims"]
+    claims = pipelines.ask("POST", f"{place}/claim", {"worker_id": "w"}).json()["claims"]
     guard = {one["document_id"]: {"document_id": one["document_id"], "token": one["token"]} for one in claims}
-    where = mesh.ask("GET", f"{place}/documents/a").json()
+    where = pipelines.ask("GET", f"{place}/documents/a").json()
     assert (where["stage"], where["state"], where["worker_id"], where["priority"]) == ("embedding", "leased", "w", 5)
 
     stale = {"document_id": "a", "token": guard["a"]["token"] - 1}
     beat = {"documents": [guard["b"], stale], "worker_id": "w", "lease_seconds": 60}
-    answer = mesh.ask("POST", f"{place}/documents/heartbeat", beat).json()
+    answer = pipelines.ask("POST", f"{place}/documents/heartbeat", beat).json()
     assert (answer["updated"], [one["status"] for one in answer["results"]]) == (1, ["done", "stale_token"])
 
     rows = [{"id": "a1", "vector": [1.0, 2.0], "attributes": {"text": "a", "big": 2**62 + 1}}]
     bulk = {"documents": [{**guard["a"], "rows": rows}, {"document_id": "nobody", "rows": rows}]}
-    answer = mesh.ask("PUT", f"{place}/rows", bulk).json()
+    answer = pipelines.ask("PUT", f"{place}/rows", bulk).json()
     assert (answer["rows_written"], [one["status"] for one in answer["results"]]) == (1, ["done", "not_found"])
-    found = mesh.ask("GET", f"/v2/namespaces/{name}/documents/a1?include_attributes=big").json()
+    found = pipelines.ask("GET", f"/v2/namespaces/{name}/documents/a1?include_attributes=big").json()
     assert found["attributes"] == {"big": 2**62 + 1}
 
     failed = {"documents": [{**guard["b"], "kind": "permanent", "message": "no text in it"}]}
-    assert mesh.ask("POST", f"{place}/documents/fail", failed).json()["updated"] == 1
-    letters = mesh.ask("GET", f"{place}/dead-letters?page_size=10").json()["dead_letters"]
+    assert pipelines.ask("POST", f"{place}/documents/fail", failed).json()["updated"] == 1
+    letters = pipelines.ask("GET", f"{place}/dead-letters?page_size=10").json()["dead_letters"]
     told = [(letter["document_id"], letter["reason"], letter["message"]) for letter in letters]
     assert told == [("b", "permanent", "no text in it")]
-    assert mesh.ask("POST", f"{place}/dead-letters/requeue", {"document_ids": ["b"]}).json()["requeued"] == 1
-    again = mesh.ask("POST", f"{place}/claim", {"worker_id": "w"}).json()["claims"]
+    assert pipelines.ask("POST", f"{place}/dead-letters/requeue", {"document_ids": ["b"]}).json()["requeued"] == 1
+    again = pipelines.ask("POST", f"{place}/claim", {"worker_id": "w"}).json()["claims"]
     release = {"documents": [{"document_id": "b", "token": again[0]["token"]}]}
-    assert mesh.ask("POST", f"{place}/documents/release", release).json()["updated"] == 1
-    third = mesh.ask("POST", f"{place}/claim", {"worker_id": "w"}).json()["claims"]
+    assert pipelines.ask("POST", f"{place}/documents/release", release).json()["updated"] == 1
+    third = pipelines.ask("POST", f"{place}/claim", {"worker_id": "w"}).json()["claims"]
     done = {"documents": [{"document_id": "b", "token": third[0]["token"]}]}
-    assert mesh.ask("POST", f"{place}/documents/complete", done).json()["updated"] == 1
+    assert pipelines.ask("POST", f"{place}/documents/complete", done).json()["updated"] == 1
 
 
-def test_a_claim_waits_for_its_first_document(mesh: Mesh, name: str) -> None:
-    mesh.ask("POST", "/v2/pipelines", {"id": name, "target_namespace": name})
+def test_a_claim_waits_for_its_first_document(pipelines: PipelinesMesh, name: str) -> None:
+    pipelines.ask("POST", "/v2/pipelines", {"id": name, "target_namespace": name})
     began = time.monotonic()
-    answer = mesh.ask("POST", f"/v2/pipelines/{name}/claim", {"worker_id": "w", "wait_ms": 500})
+    answer = pipelines.ask("POST", f"/v2/pipelines/{name}/claim", {"worker_id": "w", "wait_ms": 500})
     assert answer.json()["documents"] == [] and time.monotonic() - began >= 0.5
 
 
-def test_what_the_service_refuses_names_the_field(mesh: Mesh, name: str) -> None:
+def test_what_the_service_refuses_names_the_field(pipelines: PipelinesMesh, name: str) -> None:
     for body in ({"id": "no/slash", "target_namespace": name}, {"id": name, "target_namespace": ""}):
-        answer = mesh.ask("POST", "/v2/pipelines", body)
+        answer = pipelines.ask("POST", "/v2/pipelines", body)
         assert (answer.status_code, answer.json()["error"]) == (422, "validation_error")
-    assert mesh.ask("POST", "/v2/pipelines", {"id": name, "target_namespace": name}).status_code == 200
-    answer = mesh.ask("POST", f"/v2/pipelines/{name}/claim", {"worker_id": ""})
+    assert pipelines.ask("POST", "/v2/pipelines", {"id": name, "target_namespace": name}).status_code == 200
+    answer = pipelines.ask("POST", f"/v2/pipelines/{name}/claim", {"worker_id": ""})
     assert answer.status_code == 422 and "worker_id" in answer.json()["message"]
     chunks = {"chunks": [{"id": "a~5", "text": "t"}]}
-    answer = mesh.ask("PUT", f"/v2/pipelines/{name}/documents/d", chunks)
+    answer = pipelines.ask("PUT", f"/v2/pipelines/{name}/documents/d", chunks)
     assert answer.status_code == 422 and "chunk_id" in answer.json()["message"]
 
 
-def test_what_the_origin_refuses_keeps_its_status_and_words(mesh: Mesh, name: str) -> None:
+def test_what_the_origin_refuses_keeps_its_status_and_words(pipelines: PipelinesMesh, name: str) -> None:
     place = f"/v2/pipelines/{name}"
-    assert mesh.ask("POST", "/v2/pipelines", {"id": name, "target_namespace": name}).status_code == 200
-    mesh.ask("PUT", f"{place}/documents/d", {"chunks": [{"id": "a", "text": "t"}]})
-    mesh.ask("POST", f"{place}/claim", {"worker_id": "w"})
+    assert pipelines.ask("POST", "/v2/pipelines", {"id": name, "target_namespace": name}).status_code == 200
+    pipelines.ask("PUT", f"{place}/documents/d", {"chunks": [{"id": "a", "text": "t"}]})
+    pipelines.ask("POST", f"{place}/claim", {"worker_id": "w"})
     # An integer of an attribute that no schema declares is signed at the origin.
     vectors = {"vectors": [{"id": "a", "vector": [1.0], "attributes": {"big": 2**63 + 1}}]}
-    answer = mesh.ask("PUT", f"{place}/documents/d/vectors", vectors)
+    answer = pipelines.ask("PUT", f"{place}/documents/d/vectors", vectors)
     told = answer.json()
     assert (answer.status_code, told["error"], told["reason"]) == (400, "origin_error", "ORIGIN_ERROR")
-    assert mesh.ask("GET", f"{place}/documents/d").json()["state"] == "leased"
+    assert pipelines.ask("GET", f"{place}/documents/d").json()["state"] == "leased"
 
 
-def test_with_the_service_away_calls_fail_at_once_and_queries_do_not_notice(mesh: Mesh, name: str) -> None:
+def test_with_the_service_away_calls_fail_at_once_and_queries_go_on(pipelines: PipelinesMesh, name: str) -> None:
     row = {"upsert_rows": [{"id": "a", "vector": [1.0], "text": "t"}], "distance_metric": "cosine_distance"}
-    assert mesh.ask("POST", f"/v2/namespaces/{name}", row).status_code == 200
-    mesh.worker.process.kill()
+    assert pipelines.ask("POST", f"/v2/namespaces/{name}", row).status_code == 200
+    pipelines.worker.process.kill()
 
     async def work(client: Any) -> None:
         began = time.monotonic()
@@ -259,7 +201,7 @@ def test_with_the_service_away_calls_fail_at_once_and_queries_do_not_notice(mesh
         assert away.value.response.headers["retry-after"] == "1"
 
     try:
-        published(mesh, work)
-        assert mesh.rows(name) == {"a": "t"}
+        pipelines.published(work)
+        assert pipelines.rows(name) == {"a": "t"}
     finally:
-        mesh.start()
+        pipelines.start()
