@@ -79,6 +79,13 @@ bench: ## Measure the router against nginx, and the cache against Redis and bare
 	"$$bench" warm "$${programs[@]}" --cache-bin "$$built/doc-cache" && \
 	"$$bench" cache-memory --cache-bin "$$built/doc-cache"
 
+# Not a part of `bench`: the environment of sentence-transformers takes more than 5 GB.
+.PHONY: bench-embed
+bench-embed: $(CACHE)/embed-venv/.done ## Measure embedding against sentence-transformers; writes docs/benchmarks.md
+	cargo build $(CARGO_FLAGS) --profile dist -p layer-bench
+	model=$$(scripts/model "$(PYTHON)") && "$(CARGO_TARGET_DIR)/dist/layer-bench" embed --model "$$model" \
+		--peer-python "$(CACHE)/embed-venv" --out docs/benchmarks.md $(BENCH_ARGS)
+
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
 	scripts/need nginx nginx
@@ -118,6 +125,9 @@ $(TOOLS)/buf:
 
 $(CACHE)/demo-venv/.done: examples/catalog/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/demo-venv" $<
+
+$(CACHE)/embed-venv/.done: tests/bench/src/embed/requirements.txt scripts/venv
+	scripts/venv "$(PYTHON)" "$(CACHE)/embed-venv" $<
 
 $(CACHE)/test-venv/.done: tests/requirements.txt examples/catalog/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/test-venv" tests/requirements.txt examples/catalog/requirements.txt

@@ -9,6 +9,7 @@ mod pipelines;
 mod program;
 mod router;
 mod settings;
+pub mod sources;
 pub mod state;
 mod upkeep;
 mod work;
