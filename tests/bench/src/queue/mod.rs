@@ -64,6 +64,9 @@ pub struct Options {
     /// The time after which a measurement of staging ends, through or not.
     #[arg(long, default_value_t = 3.0)]
     pub seconds: f64,
+    /// A statement that changes our database before anything is measured, for example an index to be judged.
+    #[arg(long, value_name = "SQL")]
+    pub alter: Option<String>,
     /// Further flags for pipeline-worker.
     #[arg(long, value_name = "FLAG")]
     pub worker_flag: Vec<String>,
@@ -146,6 +149,9 @@ impl Parts {
         let worker = Worker::start(&options.worker_bin, directory.path(), &ours, &options.worker_flag)?;
         let service = runtime.block_on(worker.connect())?;
         runtime.block_on(service.create(PIPELINE))?;
+        if let Some(statement) = &options.alter {
+            cluster.sql(OURS, statement).context("--alter")?;
+        }
         let library = runtime.block_on(async { Library::open(&ours, options.at_once) })?;
         let peer = Peer::start(&options.peer, directory.path(), &theirs)?;
         Ok(Self { runtime, library, service, peer, worker, cluster, names: Names::default(), _directory: directory })
