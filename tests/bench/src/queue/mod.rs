@@ -183,7 +183,7 @@ impl Parts {
             sheet.rounds.push([peer, library, service]);
         }
         self.fill(depth)?;
-        sheet.prefixes = self.by_prefix()?;
+        sheet.prefixes = self.by_prefix(depth)?;
         Ok(sheet)
     }
 

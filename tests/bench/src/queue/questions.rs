@@ -22,14 +22,14 @@ const IDLE: &str = "idle";
 
 impl Parts {
     /// Claims by a prefix that few of the waiting documents have, by one that none has, and by one that all have.
-    pub(super) fn by_prefix(&self) -> Result<Vec<Prefix>> {
-        let claims = |what, prefix: &'static str| {
+    pub(super) fn by_prefix(&self, depth: u64) -> Result<Vec<Prefix>> {
+        let claims = |what, prefix: &str| {
             let claims_ms = self.runtime.block_on(claims(&self.library, prefix))?;
             anyhow::Ok(Prefix { what, claims_ms })
         };
         Ok(vec![
             claims("all have", "manual/")?,
-            claims("100 documents have, the youngest", "rare/")?,
+            claims("100 documents have, the youngest", &format!("rare/{depth}/"))?,
             claims("none has", "none/")?,
         ])
     }
