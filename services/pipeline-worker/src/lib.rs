@@ -7,6 +7,7 @@ mod failure;
 mod pipelines;
 mod program;
 mod router;
+mod scale;
 mod settings;
 pub mod state;
 mod upkeep;

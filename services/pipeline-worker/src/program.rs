@@ -21,13 +21,14 @@ use crate::{
     bodies::Bodies,
     pipelines::Pipelines,
     router::Router,
+    scale,
     settings::PipelineWorkerSettings,
     state::{Error, State},
     upkeep::Upkeep,
 };
 
 /// The services of the contract that this program answers.
-const SERVICES: &[&str] = &["layer.pipeline.v1.PipelineService"];
+const SERVICES: &[&str] = &["layer.pipeline.v1.PipelineService", layer_scaler::SERVICE];
 /// How long copies for the document cache may take at the end.
 const CACHE_STOP: Duration = Duration::from_secs(2);
 /// Between two attempts to bring the schema up to date while the database is away.
@@ -74,7 +75,8 @@ impl Program for PipelineWorker {
         let pipelines = Pipelines::new(state.clone(), bodies.clone(), router.clone());
         let upkeep = Upkeep::new(state.clone(), bodies, router, settings.upkeep.clone(), &metrics);
         let message_bytes = usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX);
-        let own = Routes::new(pipelines.server(message_bytes));
+        let own =
+            Routes::new(pipelines.server(message_bytes)).add_service(scale::service(state.clone(), lifecycle.clone()));
         let shape = Shape {
             services: SERVICES,
             contract: layer_proto::FILE_DESCRIPTOR_SET,
