@@ -38,7 +38,7 @@ test: test-rust test-fuzz test-sdks test-processes ## Run all tests
 .PHONY: test-rust
 test-rust: ## Units and services
 	scripts/need postgresql psql
-	cargo test $(CARGO_FLAGS) --workspace
+	model=$$(scripts/model "$(PYTHON)") && LAYER_TEST_MODEL_DIR="$$model" cargo test $(CARGO_FLAGS) --workspace
 	cargo build $(CARGO_FLAGS) -p layer-cli -p query-router -p doc-cache
 
 .PHONY: test-processes

@@ -1,10 +1,11 @@
 //! What runs in the background: resolving, probing, delivering, filling. Every loop ends when the service stops.
 
-use std::{collections::HashMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, TryFutureExt, future::join_all, stream::FuturesUnordered};
+use futures_util::{TryFutureExt, future::join_all};
 use layer_proto::cache::v1::GetRequest;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use layer_replicas::{Backoff, Health, Names, Probed, Replica, Resolve, innermost, watch};
+use tokio::time::{Instant, sleep};
 
 use crate::{
     backlog::{Backlog, Taken},
@@ -16,19 +17,12 @@ use crate::{
     message::{Message, within},
     moment::Moment,
     observe::Operation,
-    replicas::{Backoff, Health, Replica},
-    resolve::Resolve,
     scope::{Kind, Scope},
-    settings::host_and_port,
     shared::Shared,
 };
 
-/// A look-up that takes longer is dead: the system's own gives up after 5 s and asks the next server.
-const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Namespace of the keys that probes use. If it exists at the origin, a probe takes nothing from it but a record.
 const PROBE_NAMESPACE: &str = "hevlayer-probe";
-/// Causes that are logged of a replica before it answers again.
-const CAUSES_MAX: usize = 4;
 /// Deliveries at a time while the cache takes them.
 const DELIVERIES: usize = 16;
 /// The first pause after a delivery has failed; it doubles
@@ -55,29 +49,10 @@ fn spawn(shared: &Shared, task: impl Future<Output = ()> + Send + 'static) {
 
 /// Follows the names.
 async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
-    let names: Vec<(Arc<str>, u16)> =
-        shared.settings.addresses.iter().filter_map(|name| host_and_port(name)).map(|(h, p)| (h.into(), p)).collect();
-    let mut failing = false;
+    let mut names = Names::new("doc-cache", &shared.settings.addresses);
     loop {
         let asked = Moment::now();
-        let mut found = Vec::new();
-        let mut failed = false;
-        for (host, port) in &names {
-            match timeout(RESOLVE_TIMEOUT, resolver.resolve(host, *port)).await {
-                Ok(Ok(addresses)) => found.extend(addresses.into_iter().map(|address| (address, Arc::clone(host)))),
-                // A name without addresses and a resolver that is ill look the same: who answers, stays.
-                _ => {
-                    failed = true;
-                    let list = shared.replicas.list();
-                    let stays = |replica: &&Arc<Replica>| replica.host == *host && replica.health() != Health::Down;
-                    found.extend(list.iter().filter(stays).map(|replica| (replica.address, Arc::clone(host))));
-                }
-            }
-        }
-        if failed != failing {
-            tracing::info!(failed, "names of the document cache: look-up changed");
-            failing = failed;
-        }
+        let found = names.look_up(&*resolver, &shared.replicas).await;
         shared.found(&found, asked);
         let interval = Duration::from_millis(shared.settings.resolve_interval_ms);
         let calm = shared.replicas.connected() > 0 && !shared.write_open();
@@ -85,49 +60,16 @@ async fn resolve(shared: Arc<Shared>, resolver: Arc<dyn Resolve>) {
     }
 }
 
-/// Probes replicas that are not up, and idle ones, when they are due.
+/// Probes replicas when they are due.
 async fn probe(shared: Arc<Shared>, channels: Arc<Channels>) {
-    let mut flying = FuturesUnordered::new();
-    let mut told: Told = HashMap::new();
-    loop {
-        let list = shared.replicas.list();
-        told.retain(|id, _| list.iter().any(|replica| replica.id == *id));
-        let now = Instant::now();
-        for replica in list.iter().filter(|replica| replica.probe_due().is_some_and(|due| due <= now)) {
-            replica.begin_probe();
-            flying.push(probe_one(Arc::clone(&shared), Arc::clone(&channels), Arc::clone(replica)));
-        }
-        let next = list.iter().filter_map(|replica| replica.probe_due()).min();
-        tokio::select! {
-            () = shared.probe.notified() => {}
-            Some((replica, cause)) = flying.next() => tell(&mut told, &replica, cause),
-            () = sleep_until(next.unwrap_or(now)), if next.is_some() => {}
-        }
-    }
-}
-
-/// Why each replica could not be reached since it answered last, as far as it was logged.
-type Told = HashMap<u64, Vec<String>>;
-
-/// Logs why a replica cannot be reached, once for each cause: one that refuses a certificate breaks the connection off now
-/// before and now after it has said so.
-fn tell(told: &mut Told, replica: &Replica, cause: Option<String>) {
-    let Some(cause) = cause else { return drop(told.remove(&replica.id)) };
-    let known = told.entry(replica.id).or_default();
-    if known.len() < CAUSES_MAX && !known.contains(&cause) {
-        tracing::warn!(replica = %replica.address, %cause, "a replica of the document cache cannot be reached");
-        known.push(cause);
-    }
+    let one = |replica| probe_one(Arc::clone(&shared), Arc::clone(&channels), replica);
+    watch("doc-cache", &shared.replicas, &shared.probe, one).await;
 }
 
 /// Asks twice: the first call may connect, the second must keep the deadline that callers have.
 ///
 /// Gives why it failed, if it did.
-async fn probe_one(
-    shared: Arc<Shared>,
-    channels: Arc<Channels>,
-    replica: Arc<Replica>,
-) -> (Arc<Replica>, Option<String>) {
+async fn probe_one(shared: Arc<Shared>, channels: Arc<Channels>, replica: Arc<Replica>) -> Probed {
     let patience = Duration::from_millis(shared.settings.connect_timeout_ms + shared.settings.deadline_ms);
     let up = replica.health() == Health::Up;
     let mut cause = None;
@@ -155,15 +97,6 @@ async fn ask(
     let request = GetRequest { scope: probe_scope(shared).map(|scope| scope.message()), id: Key::uint(0).bytes() };
     let asked = client.get(within(request, left(until))).inspect_err(|status| *cause = innermost(status));
     call(&shared.observe, Operation::Probe, until, asked).await.map(drop)
-}
-
-/// What a call failed of before it reached a replica: a refused connection, a certificate that is not trusted.
-fn innermost(status: &tonic::Status) -> Option<String> {
-    let mut error = std::error::Error::source(status)?;
-    while let Some(source) = error.source() {
-        error = source;
-    }
-    Some(error.to_string())
 }
 
 /// Delivers the backlog, and probes on behalf of the write breaker when there is none.

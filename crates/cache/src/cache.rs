@@ -6,6 +6,7 @@ use std::{
 };
 
 use layer_proto::cache::v1::{InspectResponse, StatsResponse};
+use layer_replicas::{Resolve, SystemResolver};
 use layer_service::{config::ConfigError, metrics::Metrics};
 use tokio::sync::Semaphore;
 
@@ -20,7 +21,6 @@ use crate::{
     get,
     key::Key,
     message::Message,
-    resolve::{Resolve, SystemResolver},
     scope::{InvalidScope, Kind, Scope},
     settings::CacheSettings,
     shared::Shared,

@@ -111,7 +111,7 @@ async fn resolved(shared: &Shared, until: Instant) {
 async fn one(
     shared: &Shared,
     channels: &Channels,
-    replica: &crate::replicas::Replica,
+    replica: &layer_replicas::Replica,
     scope: &Scope,
     message: &Message,
     until: Instant,

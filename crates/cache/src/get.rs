@@ -7,6 +7,7 @@
 //! let in is not even received.
 
 use layer_proto::cache::v1::{self, BatchGetRequest, GetRequest};
+use layer_replicas::Replica;
 use tokio::{
     sync::SemaphorePermit,
     time::{Instant, timeout_at},
@@ -25,7 +26,6 @@ use crate::{
     message::{pieces, within},
     observe::Operation,
     pack::unpack,
-    replicas::Replica,
     scope::Scope,
     shared::Shared,
     value::{GetOutcome, Gotten, Lookup},

@@ -1,7 +1,6 @@
 //! Settings of the handle; a service has them as its section `cache`.
 
-use std::path::PathBuf;
-
+use layer_replicas::{ClientTlsSettings, host_and_port};
 use layer_service::config::{ConfigError, one_or_more};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -67,23 +66,7 @@ pub struct CacheSettings {
     /// must together be less than the time for which doc-cache settles (`proof.settle_ms`).
     pub resolve_interval_ms: u64,
     /// TLS towards doc-cache.
-    pub tls: CacheTlsSettings,
-}
-
-/// TLS towards doc-cache.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct CacheTlsSettings {
-    /// Speak TLS.
-    pub enabled: bool,
-    /// PEM file of authorities to trust instead of the system's.
-    pub ca_file: Option<PathBuf>,
-    /// PEM file of this client's certificate chain (mTLS).
-    pub certificate_file: Option<PathBuf>,
-    /// PEM file of its private key.
-    pub key_file: Option<PathBuf>,
-    /// The name that doc-cache's certificate must carry. Unset: the host of the address.
-    pub server_name: Option<String>,
+    pub tls: ClientTlsSettings,
 }
 
 impl Default for CacheSettings {
@@ -117,7 +100,7 @@ impl Default for CacheSettings {
             // With the 5 s that a cluster's DNS lets answers stand, and the 2.5 s for which writes may be silent, it is less
             // than the 10 s for which doc-cache settles.
             resolve_interval_ms: 2000,
-            tls: CacheTlsSettings::default(),
+            tls: ClientTlsSettings::default(),
         }
     }
 }
@@ -161,7 +144,7 @@ impl CacheSettings {
         if self.breaker_max_ms < self.breaker_min_ms {
             return invalid("cache.breaker_max_ms", "must not be below cache.breaker_min_ms".to_owned());
         }
-        self.tls.validate()
+        self.tls.validate("cache.tls")
     }
 
     fn validate_bounds(&self) -> Result<(), ConfigError> {
@@ -180,39 +163,6 @@ impl CacheSettings {
             ("cache.resolve_interval_ms", self.resolve_interval_ms),
         ])
     }
-}
-
-impl CacheTlsSettings {
-    fn validate(&self) -> Result<(), ConfigError> {
-        let invalid = |name: &str, reason: &str| Err(ConfigError::invalid(name, reason));
-        match (&self.certificate_file, &self.key_file) {
-            (Some(_), None) => return invalid("cache.tls.key_file", "is needed with cache.tls.certificate_file"),
-            (None, Some(_)) => return invalid("cache.tls.certificate_file", "is needed with cache.tls.key_file"),
-            _ => {}
-        }
-        let given = [
-            ("cache.tls.ca_file", self.ca_file.is_some()),
-            ("cache.tls.certificate_file", self.certificate_file.is_some()),
-            ("cache.tls.server_name", self.server_name.is_some()),
-        ];
-        match given.iter().find(|(_, given)| *given) {
-            Some((name, _)) if !self.enabled => invalid(name, "needs cache.tls.enabled = true"),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// The parts of `host:port`; the host of an IPv6 address without its brackets.
-pub(crate) fn host_and_port(address: &str) -> Option<(&str, u16)> {
-    let (host, port) = address.rsplit_once(':')?;
-    let port = port.parse().ok().filter(|port| *port != 0)?;
-    let host = match host.strip_prefix('[') {
-        Some(inner) => inner.strip_suffix(']').filter(|inner| inner.parse::<std::net::Ipv6Addr>().is_ok())?,
-        None => host,
-    };
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    let fits = host.contains(':') && address.starts_with('[') || host.bytes().all(plain);
-    (!host.is_empty() && fits).then_some((host, port))
 }
 
 #[cfg(test)]
@@ -258,17 +208,6 @@ mod tests {
         for (name, change) in cases {
             let error = refused(change);
             assert!(error.contains(&format!("`{name}`")), "{name}: {error}");
-        }
-    }
-
-    #[test]
-    fn reads_addresses() {
-        assert_eq!(host_and_port("doc-cache.layer.svc:8082"), Some(("doc-cache.layer.svc", 8082)));
-        assert_eq!(host_and_port("127.0.0.1:1"), Some(("127.0.0.1", 1)));
-        assert_eq!(host_and_port("[::1]:1"), Some(("::1", 1)));
-        for wrong in ["", "x", ":1", "x:", "x:0", "x:65536", "::1:1", "[x]:1", "[::1:1", "http://x:1", "x y:1", "x/:1"]
-        {
-            assert_eq!(host_and_port(wrong), None, "{wrong}");
         }
     }
 }

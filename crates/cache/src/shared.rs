@@ -14,6 +14,7 @@ use std::{
     time::Duration,
 };
 
+use layer_replicas::{Backoff, Replica, Replicas};
 use layer_service::metrics::Metrics;
 use tokio::{
     sync::{Notify, watch},
@@ -28,7 +29,6 @@ use crate::{
     fill::FillQueue,
     moment::Moment,
     observe::{Observe, Undelivered},
-    replicas::{Backoff, Replica, Replicas},
     settings::CacheSettings,
     state::{BreakerState, State, Warmth},
 };

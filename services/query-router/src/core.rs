@@ -15,6 +15,7 @@ use http_body_util::{BodyExt, Limited};
 use layer_cache::Cache;
 use layer_object_store::ObjectStore;
 use layer_origin::{Client, OriginBody};
+use layer_replicas::Part;
 use layer_service::{
     deadline::{REQUEST_TIMEOUT_MS, deadline, remaining_ms},
     health::Health,
@@ -31,12 +32,15 @@ use crate::{
     answer,
     auth::Auth,
     blobs::{self, BlobBody},
-    body::{Budget, Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source, Watched},
+    body::{
+        Budget, Progress, Relayed, RequestBody, ResponseBody, Rewriter, Rewriting, Rewritten, Source, Streamed, Watched,
+    },
     clock,
     coherence::{Coherence, Gate},
     fetch::{self, Carried, JsonBatch},
     headers::{self, SERVED_BY},
     observe::{Measured, Observe},
+    pipelines,
     refusal::Refusal,
     request::{Encoding, encoding, with_path},
     reserved,
@@ -61,6 +65,8 @@ pub struct Shared {
     pub blobs: blobs::Common,
     /// What fetches share.
     pub fetch: fetch::Common,
+    /// What pipelines and functions share.
+    pub pipelines: pipelines::Common,
     /// What warming shares.
     pub warm: Arc<warm::Common>,
     /// Demand for the document cache.
@@ -92,6 +98,8 @@ pub struct Core {
     pub(crate) client: Client<RequestBody>,
     /// The object store, where one is configured, over this worker's connections.
     pub(crate) store: Option<ObjectStore>,
+    /// pipeline-worker, where one is configured, over this worker's connections.
+    pub(crate) part: Option<Part>,
 }
 
 /// What is known of a call before its body is read.
@@ -115,7 +123,8 @@ impl Core {
     /// The core of one worker; call it inside that worker's runtime.
     pub fn new(shared: Arc<Shared>, origin: Arc<layer_origin::Options>, cache: Cache) -> Self {
         let store = shared.blobs.store.as_ref().map(ObjectStore::reconnected);
-        Self { shared, cache, client: Client::new(origin), store }
+        let part = shared.pipelines.handle();
+        Self { shared, cache, client: Client::new(origin), store, part }
     }
 
     /// A caller's body under this router's limits.
@@ -246,6 +255,8 @@ impl Core {
             Route::PutBlob(namespace) => Box::pin(self.put_blob(namespace, call, request)).await,
             Route::Blob(namespace, hash) => Box::pin(self.get_blob(namespace, hash, call, request)).await,
             Route::Documents(namespace) => Box::pin(self.fetch_many(namespace, call, request)).await,
+            Route::Pipeline(route) => Box::pin(self.pipeline(route, call, request)).await,
+            Route::Function(route) => Box::pin(self.function(route, call, request)).await,
             _ => self.passed(call, request).await,
         }
     }
@@ -496,6 +507,8 @@ pub enum Relayable {
     Blob(Box<BlobBody>),
     /// Documents, as they come.
     Batch(Box<JsonBatch>),
+    /// Anything else of Layer's own, as it comes.
+    Streamed(Box<Streamed>),
     /// Documents for the gRPC front, which takes them out of the answer's extensions.
     Carried(Carried),
 }
@@ -519,6 +532,10 @@ impl Answer {
             Relayable::Batch(mut batch) => {
                 batch.hold((permit, measured));
                 ResponseBody::Streamed(Box::pin(batch.stream()))
+            }
+            Relayable::Streamed(mut pieces) => {
+                pieces.hold((permit, measured));
+                ResponseBody::Streamed(Pin::from(pieces))
             }
             Relayable::Carried(_) => ResponseBody::whole(bytes::Bytes::new()),
         })

@@ -19,6 +19,8 @@ use crate::{
     body::{ResponseBody, Source},
     core::{Core, Shared},
     grpc::{self, WireCall},
+    headers::served_by_layer,
+    pipelines::{NotHandedOver, is_handed_over},
     refusal::Refusal,
 };
 
@@ -41,6 +43,9 @@ impl Application for Front {
                 Ok(permit) => permit,
                 Err(refusal) => return refuse_grpc(refusal).await,
             };
+            if is_handed_over(request.uri().path()) {
+                return Box::pin(self.hand_over(request)).await;
+            }
             request.extensions_mut().insert(Caller { internal: peer.internal });
             return Box::pin(self.grpc_call(request)).await;
         }
@@ -53,6 +58,17 @@ impl Application for Front {
 }
 
 impl Front {
+    /// A gRPC call that another part answers.
+    async fn hand_over(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+        let limit = self.core.shared.settings.limits.body_bytes;
+        let request = request.map(|body| Source::incoming(body, None, limit, self.core.stall_limit()));
+        match self.core.hand_over(request).await {
+            Ok(answer) => answer.map(ResponseBody::Grpc),
+            Err(NotHandedOver::Refused(refusal)) => refuse_grpc(refusal).await,
+            Err(NotHandedOver::Failed(status)) => grpc_status(status),
+        }
+    }
+
     /// A gRPC call. Its message comes under the same limits as any body, and within the call's own deadline.
     async fn grpc_call(&self, request: Request<Incoming>) -> Response<ResponseBody> {
         let deadline = deadline(request.headers(), Instant::now()).ok().flatten();
@@ -83,8 +99,13 @@ impl Front {
 }
 
 async fn refuse_grpc(refusal: Refusal) -> Response<ResponseBody> {
-    let status = grpc::refused(&whole(refusal).await);
-    status.into_http().map(ResponseBody::Grpc)
+    grpc_status(grpc::refused(&whole(refusal).await))
+}
+
+fn grpc_status(status: tonic::Status) -> Response<ResponseBody> {
+    let mut answer = status.into_http().map(ResponseBody::Grpc);
+    served_by_layer(answer.headers_mut());
+    answer
 }
 
 /// Layer's own answer with its body read: it is there already.

@@ -15,9 +15,12 @@ mod core;
 mod fetch;
 mod foreign;
 mod front;
+mod functions;
 mod grpc;
 mod headers;
+mod known;
 mod observe;
+mod pipelines;
 mod program;
 mod refusal;
 mod request;
@@ -30,6 +33,7 @@ mod warm;
 
 pub use blobs::BlobSettings;
 pub use fetch::FetchSettings;
+pub use pipelines::PipelineSettings;
 pub use program::QueryRouter;
 pub use settings::{AuthMode, AuthSettings, OriginProtocol, OriginSettings, RouterSettings, WriteSettings};
 pub use warm::WarmSettings;
@@ -45,6 +49,7 @@ pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
         warm::METRICS,
         layer_cache::METRICS,
         layer_object_store::METRICS,
+        layer_replicas::METRICS,
     ]
     .concat()
 }

@@ -180,11 +180,19 @@ impl Observe {
     pub fn begin(self: &Arc<Self>, route: &Route<'_>, started: Instant) -> Measured {
         let family = Family::of(route);
         let counted = if family == Family::Other { None } else { route.namespace() };
+        let namespace = counted.map(|name| self.namespaces.known(name));
+        let mut measured = self.begin_other(route.name(), started);
+        (measured.family, measured.namespace) = (family, namespace);
+        measured
+    }
+
+    /// Begins to measure a call that is none on a namespace; `route`: one of a fixed set.
+    pub fn begin_other(self: &Arc<Self>, route: &'static str, started: Instant) -> Measured {
         Measured {
             observe: Arc::clone(self),
-            family,
-            route: route.name(),
-            namespace: counted.map(|name| self.namespaces.known(name)),
+            family: Family::Other,
+            route,
+            namespace: None,
             started,
             asked: None,
             code: 0,

@@ -27,6 +27,7 @@ use crate::{
     front::MakeFront,
     headers::SERVED_BY,
     observe::Observe,
+    pipelines,
     scale::{self, Scale},
     settings::RouterSettings,
     warm,
@@ -39,7 +40,10 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const CACHE_STOP: Duration = Duration::from_secs(2);
 
 /// Names that grpc.health.v1 knows beside the empty one.
-const SERVICES: &[&str] = &["layer.router.v1.QueryRouterService", scale::SERVICE];
+const SERVICES: &[&str] =
+    &["layer.router.v1.QueryRouterService", scale::SERVICE, pipelines::SERVICES[0], pipelines::SERVICES[1]];
+/// How many of them there are without pipelines.
+const WITHOUT_PIPELINES: usize = 2;
 
 /// The query-router.
 pub struct QueryRouter;
@@ -67,7 +71,8 @@ impl Program for QueryRouter {
             "query-router listens"
         );
         let scale = Scale::new(&metrics);
-        let common = ports.grpc(SERVICES, layer_proto::FILE_DESCRIPTOR_SET).await?;
+        let services = if settings.pipelines.addresses.is_empty() { &SERVICES[..WITHOUT_PIPELINES] } else { SERVICES };
+        let common = ports.grpc(services, layer_proto::FILE_DESCRIPTOR_SET).await?;
         let common = common.add_service(scale::service(scale.demand(), lifecycle.clone()));
         let store = ObjectStore::open(&settings.object_store, &metrics).await?;
         let cache = Arc::new(CacheService::start(&settings.cache, &metrics)?);
@@ -80,6 +85,7 @@ impl Program for QueryRouter {
             scale,
             warm: Arc::new(warm),
             accepted: Accepted::new(settings.auth.mode),
+            pipelines: pipelines::Common::new(&settings.pipelines, &metrics)?,
             blobs: blobs::Common::new(&settings.blobs, store, &metrics),
             fetch: fetch::Common::new(&settings.fetch, settings.auth.mode, &metrics),
             read_ahead: Budget::new(settings.write.read_ahead_total_bytes),

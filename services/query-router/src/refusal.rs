@@ -103,6 +103,24 @@ pub enum Refusal {
     /// The process is stopping.
     #[error("this router is stopping")]
     Draining,
+    /// Another part says so, or is away.
+    #[error("{}", .0.message)]
+    Told(Box<Told>),
+}
+
+/// What another part told, in the terms of the envelope.
+#[derive(Debug)]
+pub struct Told {
+    /// The status.
+    pub status: StatusCode,
+    /// The envelope's code.
+    pub code: &'static str,
+    /// The contract's reason; empty where there is none.
+    pub reason: String,
+    /// What happened, for people.
+    pub message: String,
+    /// Seconds to wait.
+    pub retry_after: Option<u64>,
 }
 
 impl Refusal {
@@ -129,14 +147,20 @@ impl Refusal {
             Self::NoBlob | Self::NoJob => (StatusCode::NOT_FOUND, "not_found"),
             Self::BlobTooLarge { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large"),
             Self::Draining => (StatusCode::SERVICE_UNAVAILABLE, "gateway_draining"),
+            Self::Told(told) => (told.status, told.code),
         }
     }
 
     /// The answer that says so.
     pub fn into_response(self) -> Response<ResponseBody> {
         let (status, code) = self.code();
-        let body = json!({"error": code, "message": self.to_string()}).to_string();
-        let mut response = Response::new(ResponseBody::whole(body));
+        let mut body = json!({"error": code, "message": self.to_string()});
+        if let Self::Told(told) = &self
+            && !told.reason.is_empty()
+        {
+            body["reason"] = json!(told.reason);
+        }
+        let mut response = Response::new(ResponseBody::whole(body.to_string()));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -153,6 +177,11 @@ impl Refusal {
             }
             Self::Draining => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Self::Told(told) => {
+                if let Some(seconds) = told.retry_after {
+                    headers.insert(RETRY_AFTER, seconds.into());
+                }
             }
             _ => {}
         }

@@ -4,6 +4,8 @@
 
 use http::Method;
 
+use crate::{functions::FunctionRoute, pipelines::PipelineRoute};
+
 /// A call, with the namespace as it stands in the path (still percent-encoded).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Route<'a> {
@@ -51,6 +53,10 @@ pub enum Route<'a> {
     PutBlob(&'a str),
     /// GET and HEAD /v1/namespaces/{ns}/blobs/{sha256}
     Blob(&'a str, &'a str),
+    /// /v2/pipelines and below
+    Pipeline(PipelineRoute<'a>),
+    /// /v2/udfs and below
+    Function(FunctionRoute<'a>),
     /// Any other GET or HEAD below /v1 or /v2: the origin knows what it is
     OtherRead,
     /// Nothing that Layer serves
@@ -86,12 +92,27 @@ impl<'a> Route<'a> {
             "/ready" if read => Self::Ready,
             "/metrics" if read => Self::Metrics,
             "/v1/namespaces" if read => Self::List,
-            _ => Self::in_namespace(method, path),
+            _ => match Self::of_pipelines(method, path) {
+                // Layer's own, so never a matter for the origin.
+                Some(found) => return found,
+                None => Self::in_namespace(method, path),
+            },
         };
         match found {
             Self::Unknown if read && (path.starts_with("/v1/") || path.starts_with("/v2/")) => Self::OtherRead,
             found => found,
         }
+    }
+
+    /// What is asked of pipelines and functions; none where the path is not theirs.
+    fn of_pipelines(method: &Method, path: &'a str) -> Option<Self> {
+        let below = |root: &str| path.strip_prefix(root).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let found = match (below("/v2/pipelines"), below("/v2/udfs")) {
+            (Some(rest), _) => PipelineRoute::of(method.as_str(), rest).map(Self::Pipeline),
+            (_, Some(rest)) => FunctionRoute::of(method.as_str(), rest).map(Self::Function),
+            _ => return None,
+        };
+        Some(found.unwrap_or(Self::Unknown))
     }
 
     fn in_namespace(method: &Method, path: &'a str) -> Self {
@@ -159,6 +180,8 @@ impl<'a> Route<'a> {
             Self::CancelWarmJob(..) => "cancel_warm_job",
             Self::PutBlob(_) => "put_blob",
             Self::Blob(..) => "get_blob",
+            Self::Pipeline(route) => route.call.name(),
+            Self::Function(route) => route.call.name(),
             Self::OtherRead => "other_read",
             Self::Unknown => "unknown",
         }

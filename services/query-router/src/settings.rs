@@ -12,7 +12,7 @@ use layer_service::config::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{blobs::BlobSettings, fetch::FetchSettings, warm::WarmSettings};
+use crate::{blobs::BlobSettings, fetch::FetchSettings, pipelines::PipelineSettings, warm::WarmSettings};
 
 /// Every setting of the query-router.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +38,8 @@ pub struct RouterSettings {
     pub blobs: BlobSettings,
     /// Where blobs and warm jobs are kept.
     pub object_store: ObjectStoreSettings,
+    /// Pipelines and functions.
+    pub pipelines: PipelineSettings,
     /// Bounds.
     pub limits: LimitSettings,
     /// Stopping.
@@ -133,7 +135,9 @@ pub struct AuthSettings {
     /// Allow mode `open` on an address that others can reach.
     pub open_anywhere: bool,
     /// In mode `pass-through`: every key that callers bring is of the one organisation that `cache.tenant` stands for. Only
-    /// then are documents served from the cache in that mode: namespaces of two organisations may have the same name.
+    /// then are documents served from the cache in that mode: namespaces of two organisations may have the same name. And
+    /// only then are there pipelines and functions, for every key that the origin accepts: their rows are written with the
+    /// key of pipeline-worker.
     pub single_organisation: bool,
     /// Credential of Layer's own services, sent as `x-layer-internal-key`; it lets them write reserved attributes.
     pub internal_key: Option<Secret>,
@@ -190,6 +194,7 @@ impl Settings for RouterSettings {
         self.cache.validate()?;
         self.fetch.validate()?;
         self.warm.validate()?;
+        self.pipelines.validate()?;
         one_or_more(&[("write.read_ahead_bytes", self.write.read_ahead_bytes)])?;
         self.validate_auth()
     }

@@ -28,7 +28,9 @@ use tonic::{
     transport::{Channel, Endpoint},
 };
 
-use crate::{channels::Dial, resolve::Resolve};
+use layer_replicas::Resolve;
+
+use crate::channels::Dial;
 
 /// What a slow call takes: longer than a hedge waits, and two of them less than a write does.
 const SLOW: Duration = Duration::from_millis(400);
@@ -289,7 +291,7 @@ impl Dial for Net {
         let endpoint = Endpoint::from_shared(format!("http://{address}"))?;
         let net = self.clone();
         let connector = tower::service_fn(move |_| net.clone().connect(address));
-        Ok(crate::channels::shaped(endpoint, Duration::from_millis(300)).connect_with_connector_lazy(connector))
+        Ok(layer_replicas::shaped(endpoint, Duration::from_millis(300)).connect_with_connector_lazy(connector))
     }
 }
 

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use layer_proto::cache::v1::{Body, Compression, IndexedLookup, Lease, Lookup as Message, lookup::Outcome};
+use layer_replicas::Health;
 
 use super::{
     CLOSED, Mesh, OPEN,
     fake::{Mode, Net},
     has_lease, keys, timed,
 };
-use crate::{Away, GetOutcome, Key, Lookup, Warmth, replicas::Health};
+use crate::{Away, GetOutcome, Key, Lookup, Warmth};
 
 const DEADLINE: Duration = Duration::from_millis(25);
 

@@ -59,7 +59,7 @@ impl Core {
         call: &mut Call<'_>,
         request: &Request<Source>,
     ) -> Result<Response<Relayable>, Refusal> {
-        self.known_good(call, request.headers()).await?;
+        self.known_good(call.deadline, request.headers(), super::SEVERAL).await?;
         let (namespace, hash) = (name::namespace(namespace)?, Hash::parse(sha256)?);
         let looked = self.look_up(&namespace, &hash, call.deadline).await;
         let from = looked.from;

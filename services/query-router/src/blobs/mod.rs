@@ -9,7 +9,6 @@
 //! wait for them. docs/operations.md says how they are removed.
 
 mod get;
-mod known;
 mod name;
 mod observe;
 mod put;
@@ -28,6 +27,9 @@ pub use stream::BlobBody;
 
 use crate::{body::Budget, core::Core, refusal::Refusal, wait::within};
 use observe::BlobObserve;
+
+/// The refusal where keys may be of several organisations.
+const SEVERAL: &str = "blobs in auth.mode `pass-through` need auth.single_organisation";
 
 /// What the blobs of all workers share.
 pub struct Common {

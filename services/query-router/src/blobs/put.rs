@@ -60,7 +60,7 @@ impl Core {
         call: &mut Call<'_>,
         request: Request<Source>,
     ) -> Result<Response<Relayable>, Refusal> {
-        self.known_good(call, request.headers()).await?;
+        self.known_good(call.deadline, request.headers(), super::SEVERAL).await?;
         let namespace = name::namespace(namespace)?;
         let warm = wants_warm(request.uri().query())?;
         self.check_head(&request)?;

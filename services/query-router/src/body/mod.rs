@@ -9,11 +9,13 @@ mod relayed;
 mod rewriting;
 mod source;
 mod stall;
+mod streamed;
 
 pub use budget::{Budget, Share};
 pub use relayed::{Held, Relayed, Watched};
 pub use rewriting::{Rewriter, Rewriting, Rewritten};
 pub use source::{Fault, Progress, Source};
+pub use streamed::Streamed;
 
 use std::{
     pin::Pin,

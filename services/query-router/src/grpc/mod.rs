@@ -12,6 +12,7 @@ mod encode;
 mod errors;
 mod pieces;
 mod service;
+pub(crate) mod typed;
 
 #[cfg(test)]
 mod tests;

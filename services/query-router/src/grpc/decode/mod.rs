@@ -5,6 +5,7 @@
 //! error of its own, never a half-filled message.
 
 mod fetch;
+mod filter;
 mod highlight;
 mod hints;
 mod namespace;
@@ -19,9 +20,11 @@ mod write;
 mod tests;
 
 pub(super) use fetch::*;
+pub(crate) use filter::filter;
 pub(super) use hints::Hints;
 pub(super) use namespace::*;
 pub(super) use object::Unreadable;
 pub(super) use query::*;
 pub(super) use schema::*;
+pub(super) use value::value;
 pub(super) use write::*;

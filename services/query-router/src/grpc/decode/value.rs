@@ -20,7 +20,7 @@ use super::highlight;
 use super::object::{Raw, plain};
 
 /// Reads a value. What the type does not fit is read as JSON shows it.
-pub(super) fn value(raw: Raw<'_>, known: AttributeType) -> Value {
+pub(in crate::grpc) fn value(raw: Raw<'_>, known: AttributeType) -> Value {
     let kind = typed(raw, known).or_else(|| untyped(raw)).unwrap_or_else(|| Kind::JsonValue(raw.get().to_owned()));
     Value { kind: Some(kind) }
 }

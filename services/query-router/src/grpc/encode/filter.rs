@@ -66,7 +66,7 @@ fn operator(e: &mut Encoder<'_>, op: i32) {
 }
 
 /// What the wire calls a comparison; none for the unset one.
-pub(super) fn wire_name(op: ComparisonOperator) -> Option<&'static str> {
+pub(in crate::grpc) fn wire_name(op: ComparisonOperator) -> Option<&'static str> {
     use ComparisonOperator as Op;
     Some(match op {
         Op::Unspecified => return None,

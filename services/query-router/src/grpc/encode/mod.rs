@@ -33,6 +33,24 @@ use http::Method;
 use tonic_types::FieldViolation;
 
 use encoder::Encoder;
+use layer_proto::types::v1::{Filter, Value};
+use vector::VectorForm;
+
+pub(super) use filter::wire_name as comparison_name;
+
+/// The JSON of an attribute's value alone, vectors as numbers.
+pub(super) fn value_text(value: &Value) -> Result<Bytes, Vec<FieldViolation>> {
+    let mut e = Encoder::new(0);
+    value::attribute(&mut e, value, VectorForm::Numbers);
+    e.finish()
+}
+
+/// The JSON of a filter alone.
+pub(super) fn filter_text(filter: &Filter) -> Result<Bytes, Vec<FieldViolation>> {
+    let mut e = Encoder::new(0);
+    filter::filter(&mut e, filter);
+    e.finish()
+}
 
 /// A request of the wire.
 #[derive(Debug)]

@@ -1,15 +1,15 @@
-//! The replicas of doc-cache: who they are, who answers, and whom to ask next.
+//! The replicas of a part: who they are, who answers, and whom to ask next.
 //!
 //! A replica is `Down` until it has answered a probe. One that fails a call is `Doubtful`: it is asked only while nobody is
 //! `Up`, so one dead replica among several costs one late call, not every third. A probe in the background brings it back,
-//! or takes it `Down` for good; the time between probes grows from `cache.breaker_min_ms` to `cache.breaker_max_ms`, and
-//! starts over only for a replica that has stayed up meanwhile.
+//! or takes it `Down` for good; the time between probes grows within the bounds of [`Backoff`], and starts over only for a
+//! replica that has stayed up meanwhile.
 
 use std::{
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -22,7 +22,7 @@ const IDLE_PROBE: Duration = Duration::from_secs(5);
 /// What is known of a replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Health {
+pub enum Health {
     /// It has not answered yet, or not for a while: it is not asked.
     Down,
     /// It has just failed: it is asked only if nobody else is there.
@@ -33,14 +33,17 @@ pub(crate) enum Health {
 
 /// One replica.
 #[derive(Debug)]
-pub(crate) struct Replica {
+pub struct Replica {
     /// Of this replica and no other of this process.
-    pub(crate) id: u64,
-    pub(crate) address: SocketAddr,
+    pub id: u64,
+    /// Where it is.
+    pub address: SocketAddr,
     /// The name under which the address was found.
-    pub(crate) host: Arc<str>,
+    pub host: Arc<str>,
     health: AtomicU8,
     in_flight: AtomicUsize,
+    /// Something is known of it: it was probed, or could not be reached.
+    judged: AtomicBool,
     schedule: Mutex<Schedule>,
     started: Instant,
     /// When it last answered, in milliseconds after `started`.
@@ -58,14 +61,16 @@ struct Schedule {
 
 /// Bounds of the time between probes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Backoff {
-    pub(crate) min: Duration,
-    pub(crate) max: Duration,
+pub struct Backoff {
+    /// After the first failure.
+    pub min: Duration,
+    /// However long it has been away.
+    pub max: Duration,
 }
 
 impl Backoff {
     /// `delay`, give or take a quarter: what failed together must not come back together.
-    pub(crate) fn jittered(delay: Duration) -> Duration {
+    pub fn jittered(delay: Duration) -> Duration {
         delay.mul_f64(0.75 + fastrand::f64() / 2.0)
     }
 }
@@ -80,13 +85,15 @@ impl Replica {
             host,
             health: AtomicU8::new(Health::Down as u8),
             in_flight: AtomicUsize::new(0),
+            judged: AtomicBool::new(false),
             schedule: Mutex::new(schedule),
             started: now,
             answered_ms: AtomicU64::new(0),
         }
     }
 
-    pub(crate) fn health(&self) -> Health {
+    /// What is known of it.
+    pub fn health(&self) -> Health {
         match self.health.load(Relaxed) {
             0 => Health::Down,
             1 => Health::Doubtful,
@@ -94,14 +101,19 @@ impl Replica {
         }
     }
 
+    /// It was found and not yet probed to an end: nothing is known of it.
+    pub fn is_new(&self) -> bool {
+        !self.judged.load(Relaxed)
+    }
+
     /// Marks a call in flight until the guard goes.
-    pub(crate) fn enter(self: &Arc<Self>) -> InFlight {
+    pub fn enter(self: &Arc<Self>) -> InFlight {
         self.in_flight.fetch_add(1, Relaxed);
         InFlight(Arc::clone(self))
     }
 
     /// It answered a call. True where that is news.
-    pub(crate) fn answered(&self) -> bool {
+    pub fn answered(&self) -> bool {
         self.answered_ms.store(u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX), Relaxed);
         match self.health() {
             Health::Up => false,
@@ -112,12 +124,13 @@ impl Replica {
     }
 
     /// It failed a call. True where that is news.
-    pub(crate) fn failed(&self, backoff: Backoff) -> bool {
+    pub fn failed(&self, backoff: Backoff) -> bool {
         self.health() == Health::Up && self.fall(Health::Doubtful, backoff)
     }
 
     /// It is not to be asked until a probe says otherwise.
-    pub(crate) fn shut(&self, backoff: Backoff) {
+    pub fn shut(&self, backoff: Backoff) {
+        self.judged.store(true, Relaxed);
         match self.health() {
             Health::Up => drop(self.fall(Health::Down, backoff)),
             _ => self.health.store(Health::Down as u8, Relaxed),
@@ -125,8 +138,9 @@ impl Replica {
     }
 
     /// A probe was answered, or not. True where that is news.
-    pub(crate) fn probed(&self, ok: bool, backoff: Backoff) -> bool {
+    pub fn probed(&self, ok: bool, backoff: Backoff) -> bool {
         self.lock().probing = false;
+        self.judged.store(true, Relaxed);
         if ok {
             self.answered();
             return self.health() != Health::Up && self.rise();
@@ -160,7 +174,7 @@ impl Replica {
     }
 
     /// When it should be probed next; `None` while a probe is under way.
-    pub(crate) fn probe_due(&self) -> Option<Instant> {
+    pub fn probe_due(&self) -> Option<Instant> {
         let schedule = self.lock();
         if schedule.probing {
             return None;
@@ -171,7 +185,8 @@ impl Replica {
         }
     }
 
-    pub(crate) fn begin_probe(&self) {
+    /// A probe is under way from now on, until [`Replica::probed`].
+    pub fn begin_probe(&self) {
         self.lock().probing = true;
     }
 
@@ -182,7 +197,7 @@ impl Replica {
 
 /// A call in flight.
 #[derive(Debug)]
-pub(crate) struct InFlight(Arc<Replica>);
+pub struct InFlight(Arc<Replica>);
 
 impl Drop for InFlight {
     fn drop(&mut self) {
@@ -192,28 +207,30 @@ impl Drop for InFlight {
 
 /// All replicas.
 #[derive(Debug, Default)]
-pub(crate) struct Replicas {
+pub struct Replicas {
     list: RwLock<Arc<Vec<Arc<Replica>>>>,
     version: AtomicU64,
     next_id: AtomicU64,
 }
 
 impl Replicas {
-    pub(crate) fn list(&self) -> Arc<Vec<Arc<Replica>>> {
+    /// Who is known now.
+    pub fn list(&self) -> Arc<Vec<Arc<Replica>>> {
         Arc::clone(&self.list.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Changes with the list.
-    pub(crate) fn version(&self) -> u64 {
+    pub fn version(&self) -> u64 {
         self.version.load(Relaxed)
     }
 
-    pub(crate) fn connected(&self) -> usize {
+    /// How many answer, or did so lately.
+    pub fn connected(&self) -> usize {
         self.list().iter().filter(|replica| replica.health() != Health::Down).count()
     }
 
     /// Replaces the list; a replica whose address and host stay, stays. True where anything changed.
-    pub(crate) fn set(&self, found: &[(SocketAddr, Arc<str>)]) -> bool {
+    pub fn set(&self, found: &[(SocketAddr, Arc<str>)]) -> bool {
         let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
         let mut next: Vec<Arc<Replica>> = Vec::with_capacity(found.len());
         for (address, host) in found {
@@ -233,7 +250,7 @@ impl Replicas {
     }
 
     /// Whom to ask: the less busy of two that are up, or else one in doubt. Never `not`, which was just asked.
-    pub(crate) fn pick(&self, not: Option<u64>) -> Option<Arc<Replica>> {
+    pub fn pick(&self, not: Option<u64>) -> Option<Arc<Replica>> {
         let list = self.list();
         let of = |health: Health| {
             let fits = |replica: &&Arc<Replica>| replica.health() == health && Some(replica.id) != not;
@@ -254,7 +271,7 @@ impl Replicas {
     }
 
     /// All of them, those first that are likely to answer.
-    pub(crate) fn in_order(&self) -> Vec<Arc<Replica>> {
+    pub fn in_order(&self) -> Vec<Arc<Replica>> {
         let mut all = self.list().to_vec();
         fastrand::shuffle(&mut all);
         all.sort_by_key(|replica| std::cmp::Reverse(replica.health() as u8));

@@ -11,14 +11,14 @@ use async_trait::async_trait;
 
 /// Resolves names; a test has its own.
 #[async_trait]
-pub(crate) trait Resolve: Send + Sync + fmt::Debug + 'static {
+pub trait Resolve: Send + Sync + fmt::Debug + 'static {
     /// All addresses of a host.
     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
 }
 
 /// The system's resolver.
 #[derive(Debug)]
-pub(crate) struct SystemResolver;
+pub struct SystemResolver;
 
 #[async_trait]
 impl Resolve for SystemResolver {

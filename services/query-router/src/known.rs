@@ -1,4 +1,4 @@
-//! Who may have blobs: they are Layer's own, so no origin checks a bearer on the way.
+//! Who may have what is Layer's own, blobs and pipelines: no origin checks a bearer on the way.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header::AUTHORIZATION};
 
 use crate::{
     body::{RequestBody, Source},
-    core::{Call, Core},
+    core::Core,
     headers::SERVED_BY,
     refusal::Refusal,
     settings::AuthMode,
@@ -19,18 +19,23 @@ const QUESTION: &str = "/v1/namespaces?page_size=1";
 
 impl Core {
     /// Lets only bearers pass that are known good. In mode `pass-through` that is the origin's to say: what it said lately
-    /// holds, and else it is asked now.
-    pub(super) async fn known_good(&self, call: &Call<'_>, headers: &HeaderMap) -> Result<(), Refusal> {
+    /// holds, and else it is asked now. `several`: the refusal where keys may be of several organisations: those may have
+    /// namespaces of the same name, and Layer keeps what is its own in one place.
+    pub(crate) async fn known_good(
+        &self,
+        deadline: Option<Instant>,
+        headers: &HeaderMap,
+        several: &'static str,
+    ) -> Result<(), Refusal> {
         let auth = &self.shared.settings.auth;
         if auth.mode == AuthMode::PassThrough && !auth.single_organisation {
-            // Two organisations may have namespaces of the same name, and the store keeps them in one place.
-            return Err(Refusal::NoStore("blobs in auth.mode `pass-through` need auth.single_organisation"));
+            return Err(Refusal::NoStore(several));
         }
         if self.shared.accepted.check(headers).is_ok() {
             return Ok(());
         }
         let key = headers.get(AUTHORIZATION).ok_or(Refusal::Unauthorized("it is missing"))?;
-        let status = self.ask_about(key, call.deadline).await?;
+        let status = self.ask_about(key, deadline).await?;
         if let Some(bearer) = self.shared.accepted.remember(headers) {
             self.shared.accepted.answered(bearer, status);
         }

@@ -1,0 +1,54 @@
+//! A model's weights, by the names that transformers gives them.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor, pickle, safetensors};
+
+use super::LoadError;
+
+/// The weights of a file.
+pub(super) struct Weights {
+    file: &'static str,
+    tensors: HashMap<String, Tensor>,
+}
+
+impl Weights {
+    /// Reads `model.safetensors`, or else `pytorch_model.bin`.
+    pub(super) fn load(folder: &Path) -> Result<Self, LoadError> {
+        let [new, old] = ["model.safetensors", "pytorch_model.bin"];
+        let broken = |file: &str, reason: String| LoadError::Broken { file: file.to_owned(), reason };
+        if folder.join(new).exists() {
+            let tensors = safetensors::load(folder.join(new), &Device::Cpu);
+            let tensors = tensors.map_err(|error| broken(new, error.to_string()))?;
+            return Ok(Self { file: new, tensors });
+        }
+        if !folder.join(old).exists() {
+            return Err(LoadError::Missing { file: new.to_owned() });
+        }
+        let tensors = pickle::read_all(folder.join(old)).map_err(|error| broken(old, error.to_string()))?;
+        Ok(Self { file: old, tensors: tensors.into_iter().collect() })
+    }
+
+    /// A matrix or vector of this shape. Older files say `gamma` and `beta`, and some put `bert.` before all names.
+    pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, LoadError> {
+        let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
+        let names = [name.to_owned(), format!("bert.{name}"), format!("bert.{old}"), old];
+        let found = names.iter().find_map(|name| self.tensors.get(name));
+        let tensor = found.ok_or_else(|| self.broken(format!("there is no {name}")))?;
+        if tensor.dims() != shape {
+            return Err(self.broken(format!("{name} has the shape {:?}, not {shape:?}", tensor.dims())));
+        }
+        tensor.to_dtype(DType::F32).map_err(|error| self.broken(error.to_string()))
+    }
+
+    /// The numbers of a vector.
+    pub(super) fn vector(&self, name: &str, size: usize) -> Result<Vec<f32>, LoadError> {
+        self.get(name, &[size])?.to_vec1().map_err(|error| self.broken(error.to_string()))
+    }
+
+    /// An error of the file.
+    pub(super) fn broken(&self, reason: String) -> LoadError {
+        LoadError::Broken { file: self.file.to_owned(), reason }
+    }
+}
