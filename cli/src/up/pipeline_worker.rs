@@ -14,7 +14,7 @@ use super::{mesh::admin_address, part::own_variables};
 use crate::{arguments::Up, failure::Failure};
 
 /// Variables that can only be meant for the pipeline-worker.
-const OWN_VARIABLES: [&str; 3] = ["LAYER_STATE_", "LAYER_UPKEEP_", "LAYER_ROUTER_"];
+const OWN_VARIABLES: [&str; 4] = ["LAYER_STATE_", "LAYER_UPKEEP_", "LAYER_ROUTER_", "LAYER_FUNCTIONS_"];
 /// Once the router is gone, nobody calls: what is left in flight is an operator's.
 const DRAIN_TIMEOUT_MS: u64 = 5000;
 

@@ -4,6 +4,7 @@
 
 mod bodies;
 mod failure;
+pub mod functions;
 mod pipelines;
 mod program;
 mod router;
@@ -13,11 +14,19 @@ pub mod state;
 mod upkeep;
 
 pub use program::PipelineWorker;
-pub use router::RouterSettings;
+pub use router::{RouterError, RouterSettings};
 pub use settings::{PipelineWorkerSettings, UpkeepSettings};
 
 /// Every metric of this service, for the inventory.
 pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
-    let own = [state::METRICS, bodies::METRICS, router::METRICS, upkeep::METRICS, upkeep::GAUGES, program::METRICS];
+    let own = [
+        state::METRICS,
+        bodies::METRICS,
+        router::METRICS,
+        upkeep::METRICS,
+        upkeep::GAUGES,
+        program::METRICS,
+        functions::METRICS,
+    ];
     own.into_iter().chain([layer_object_store::METRICS, layer_cache::METRICS]).flatten().copied().collect()
 }

@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     bodies::Bodies,
+    functions::FunctionsService,
     pipelines::Pipelines,
     router::Router,
     scale,
@@ -28,7 +29,8 @@ use crate::{
 };
 
 /// The services of the contract that this program answers.
-const SERVICES: &[&str] = &["layer.pipeline.v1.PipelineService", layer_scaler::SERVICE];
+const SERVICES: &[&str] =
+    &["layer.pipeline.v1.PipelineService", "layer.function.v1.FunctionService", layer_scaler::SERVICE];
 /// How long copies for the document cache may take at the end.
 const CACHE_STOP: Duration = Duration::from_secs(2);
 /// Between two attempts to bring the schema up to date while the database is away.
@@ -73,10 +75,12 @@ impl Program for PipelineWorker {
         let bodies = Bodies::new(store.ok_or_else(|| missing("object_store.backend"))?, &cache, &metrics);
         let router = Router::new(&settings.router, &metrics)?;
         let pipelines = Pipelines::new(state.clone(), bodies.clone(), router.clone());
+        let functions = FunctionsService::new(state.clone(), router.clone(), settings.functions.clone(), &metrics);
         let upkeep = Upkeep::new(state.clone(), bodies, router, settings.upkeep.clone(), &metrics);
         let message_bytes = usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX);
-        let own =
-            Routes::new(pipelines.server(message_bytes)).add_service(scale::service(state.clone(), lifecycle.clone()));
+        let own = Routes::new(pipelines.server(message_bytes))
+            .add_service(functions.server(message_bytes))
+            .add_service(scale::service(state.clone(), lifecycle.clone()));
         let shape = Shape {
             services: SERVICES,
             contract: layer_proto::FILE_DESCRIPTOR_SET,
@@ -87,7 +91,7 @@ impl Program for PipelineWorker {
         };
         let own = own.map_request(|request: Request<Incoming>| request.map(Body::new));
         let serving = ports.serve(MakeFront::new(own, shape)?);
-        let migrated = tokio::spawn(begin(state.clone(), upkeep, lifecycle));
+        let migrated = tokio::spawn(begin(state.clone(), upkeep, functions, lifecycle));
         serving.drained().await;
         // It ends by itself when the stop begins.
         let _ = migrated.await;
@@ -100,7 +104,7 @@ impl Program for PipelineWorker {
 
 /// Brings the schema up to date, however long the database is away; then the service is ready, and work in the background
 /// begins.
-async fn begin(state: State, upkeep: Upkeep, lifecycle: Lifecycle) {
+async fn begin(state: State, upkeep: Upkeep, functions: FunctionsService<Router>, lifecycle: Lifecycle) {
     let mut told = false;
     let migrated = async {
         loop {
@@ -130,5 +134,5 @@ async fn begin(state: State, upkeep: Upkeep, lifecycle: Lifecycle) {
         return;
     }
     lifecycle.advance(Stage::Serving);
-    upkeep.run(lifecycle).await;
+    tokio::join!(upkeep.run(lifecycle.clone()), functions.run(lifecycle));
 }

@@ -9,7 +9,7 @@ use layer_service::config::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{router::RouterSettings, state::StateSettings};
+use crate::{functions::FunctionsSettings, router::RouterSettings, state::StateSettings};
 
 /// Every setting of pipeline-worker.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -29,6 +29,8 @@ pub struct PipelineWorkerSettings {
     pub cache: CacheSettings,
     /// The query-router, through which rows are read and written.
     pub router: RouterSettings,
+    /// Functions: how their rows are searched for and handed out.
+    pub functions: FunctionsSettings,
     /// Work in the background.
     pub upkeep: UpkeepSettings,
     /// Bounds.
@@ -53,6 +55,7 @@ impl Default for PipelineWorkerSettings {
             object_store: ObjectStoreSettings::default(),
             cache: CacheSettings::default(),
             router: RouterSettings::default(),
+            functions: FunctionsSettings::default(),
             upkeep: UpkeepSettings::default(),
             limits: LimitSettings {
                 // A thousand documents of 64 KiB.
@@ -99,6 +102,7 @@ impl Settings for PipelineWorkerSettings {
         self.object_store.validate()?;
         self.cache.validate()?;
         self.router.validate()?;
+        self.functions.validate()?;
         one_or_more(&[
             ("upkeep.interval_ms", self.upkeep.interval_ms),
             ("upkeep.batch", u64::from(self.upkeep.batch)),

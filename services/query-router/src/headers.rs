@@ -13,6 +13,8 @@ use layer_origin::Target;
 pub const SERVED_BY: HeaderName = HeaderName::from_static("x-layer-served-by");
 /// Credential of Layer's own services. It never leaves the mesh.
 pub const INTERNAL_KEY: HeaderName = HeaderName::from_static("x-layer-internal-key");
+/// On writes that functions' results are: nobody is told of them. It never leaves the mesh.
+pub const OF_FUNCTION: HeaderName = HeaderName::from_static("x-layer-function");
 /// Where the time went, in milliseconds (W3C Server-Timing).
 pub const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -54,6 +56,7 @@ pub fn strip_request(headers: &mut HeaderMap) {
     // The body was asked for already, by reading it.
     headers.remove(EXPECT);
     headers.remove(INTERNAL_KEY);
+    headers.remove(OF_FUNCTION);
 }
 
 /// Marks an answer as Layer's own.
@@ -139,6 +142,7 @@ mod tests {
             ("transfer-encoding", "chunked"),
             ("te", "trailers"),
             ("x-layer-internal-key", "s"),
+            ("x-layer-function", "true"),
             ("prefer", "respond-async"),
             ("content-encoding", "gzip"),
         ] {

@@ -15,8 +15,8 @@ use std::{
 
 use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION};
 use layer_proto::router::v1::{
-    GetSchemaRequest, GetSchemaResponse, QueryRequest, QueryResponse, WriteRequest, WriteResponse,
-    query_router_service_client::QueryRouterServiceClient,
+    BatchFetchRequest, Document, GetSchemaRequest, GetSchemaResponse, QueryRequest, QueryResponse, UpdateSchemaRequest,
+    WriteRequest, WriteResponse, query_router_service_client::QueryRouterServiceClient,
 };
 use layer_service::{
     breaker::{Bounds, Breaker},
@@ -27,7 +27,7 @@ use layer_service::{
 use prometheus::HistogramVec;
 use tonic::{
     Code, Request, Response, Status,
-    metadata::MetadataMap,
+    metadata::{MetadataMap, MetadataValue},
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 use tracing::Instrument as _;
@@ -45,6 +45,8 @@ layer_service::metrics! {
 
 /// Credential of Layer's own services: it lets them write reserved attributes.
 const INTERNAL_KEY: HeaderName = HeaderName::from_static("x-layer-internal-key");
+/// Metadata of writes that functions' results are: the router tells nobody of those.
+const OF_FUNCTION: &str = "x-layer-function";
 /// Largest answer: a page of rows with their inputs.
 const ANSWER_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// A router that is silent for this long is asked whether it is still there,
@@ -108,6 +110,45 @@ impl Router {
     pub async fn schema(&self, request: GetSchemaRequest, until: Instant) -> Result<GetSchemaResponse, RouterError> {
         let mut client = self.client.clone();
         self.call("get_schema", until, request, |request| async move { client.get_schema(request).await }).await
+    }
+
+    /// Writes rows on behalf of a function: the router tells no function of it.
+    ///
+    /// # Errors
+    /// [`RouterError`]; after [`RouterError::Unavailable`] the write may have happened.
+    pub async fn write_of_function(&self, request: WriteRequest, until: Instant) -> Result<WriteResponse, RouterError> {
+        let mut client = self.client.clone();
+        self.call("write", until, request, |mut request| async move {
+            request.metadata_mut().insert(OF_FUNCTION, MetadataValue::from_static("true"));
+            client.write(request).await
+        })
+        .await
+    }
+
+    /// Rows by their ids; those that are not there are left out.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn batch_fetch(&self, request: BatchFetchRequest, until: Instant) -> Result<Vec<Document>, RouterError> {
+        let mut client = self.client.clone();
+        self.call("batch_fetch", until, request, |request| async move {
+            let (mut pieces, mut documents) = (client.batch_fetch(request).await?.into_inner(), Vec::new());
+            while let Some(piece) = pieces.message().await? {
+                documents.extend(piece.documents);
+            }
+            Ok(Response::new(documents))
+        })
+        .await
+    }
+
+    /// Changes a namespace's schema.
+    ///
+    /// # Errors
+    /// [`RouterError`].
+    pub async fn update_schema(&self, request: UpdateSchemaRequest, until: Instant) -> Result<(), RouterError> {
+        let mut client = self.client.clone();
+        let change = |request| async move { client.update_schema(request).await };
+        self.call("update_schema", until, request, change).await.map(|_| ())
     }
 
     /// One call, within `until` and this client's own time.
