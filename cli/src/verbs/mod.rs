@@ -6,7 +6,6 @@ mod namespaces;
 mod pipeline;
 mod query;
 mod reference;
-mod run;
 mod status;
 mod warm;
 
