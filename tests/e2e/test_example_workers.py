@@ -29,8 +29,9 @@ def router(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """A router with pipelines behind it."""
     origin = start_stand_in(tmp_path_factory.mktemp("origin"))
     port = free_port()
-    router = start_router(origin.url, {"pipelines.addresses": [f"127.0.0.1:{port}"]})
+    router = start_router(origin.url, {"pipelines.addresses": f"127.0.0.1:{port}"})
     worker = start_pipeline_worker(router.url, tmp_path_factory.mktemp("worker"), port=port)
+    until(lambda: ask(router.url, "GET", "/v2/pipelines").status == 200, "the router has found pipeline-worker")
     yield router
     for program in (worker, router, origin):
         program.process.kill()
@@ -55,7 +56,14 @@ def go_worker(tmp_path_factory: pytest.TempPathFactory) -> str:
 def started(language: str, router: Program, pipeline: str, request: pytest.FixtureRequest) -> Process:
     address = ["address", router.address]
     if language == "python":
-        command = [sys.executable, str(EXAMPLES / "python/worker.py"), "--pipeline", pipeline, f"--{address[0]}", address[1]]
+        command = [
+            sys.executable,
+            str(EXAMPLES / "python/worker.py"),
+            "--pipeline",
+            pipeline,
+            f"--{address[0]}",
+            address[1],
+        ]
     else:
         command = [request.getfixturevalue("go_worker"), "-pipeline", pipeline, f"-{address[0]}", address[1]]
     process = Process(f"{language}-worker", command, {"LAYER_GATEWAY_API_KEY": KEY})

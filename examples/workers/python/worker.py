@@ -20,8 +20,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc
 from grpc_tools import protoc
+
+import grpc
 
 LEASE_MS = 60_000
 WAIT_MS = 10_000
@@ -98,7 +99,9 @@ class Worker:
             self.call(self.service.Fail, self.messages.FailRequest(pipeline_id=self.pipeline, documents=[failed]))
             return
         done = self.documents.DocumentRows(document=self.guard(document), rows=rows, complete=True)
-        answer = self.call(self.service.PutRows, self.messages.PutRowsRequest(pipeline_id=self.pipeline, documents=[done]))
+        answer = self.call(
+            self.service.PutRows, self.messages.PutRowsRequest(pipeline_id=self.pipeline, documents=[done])
+        )
         status = self.documents.DocumentStatus.Name(answer.results[0].status)
         print(f"{document.document_id}: {len(rows)} rows, {status}", flush=True)
 
