@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from harness.origin import FakeOrigin
+from harness.pipelines_http import PipelinesMesh
 from harness.programs import Program, start_mesh, start_router, start_stand_in
 
 StartRouter = Callable[..., Program]
@@ -77,3 +78,13 @@ def up(tmp_path: Path) -> Iterator[Callable[..., Program]]:
             return program
 
         yield start_one
+
+
+@pytest.fixture(scope="module")
+def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PipelinesMesh]:
+    """Stand-in, router and pipeline-worker."""
+    origin = start_stand_in(tmp_path_factory.mktemp("origin"))
+    mesh = PipelinesMesh(origin, tmp_path_factory.mktemp("worker"))
+    yield mesh
+    mesh.stop()
+    origin.process.kill()

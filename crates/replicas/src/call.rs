@@ -94,10 +94,10 @@ impl Part {
         }
         *request.version_mut() = Version::HTTP_2;
         let answered = self.ask(request, wait).instrument(span.clone()).await;
-        let failed = answered.as_ref().err().map(|failure| failure.status(shared.name));
-        record_rpc_status(&span, failed.as_ref().map_or(0, |status| status.code().into()));
-        shared.observe.called(method, failed.as_ref().map(Status::code), began.elapsed());
-        answered.map_err(|failure| failed.unwrap_or_else(|| failure.status(shared.name)))
+        shared.observe.called(method, answered.as_ref().err().copied(), began.elapsed());
+        let answered = answered.map_err(|failure| failure.status(shared.name));
+        record_rpc_status(&span, answered.as_ref().err().map_or(0, |status| status.code().into()));
+        answered
     }
 
     async fn ask(&self, mut request: Request<Bytes>, wait: Wait) -> Result<Response<Body>, Failure> {

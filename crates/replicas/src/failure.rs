@@ -1,12 +1,10 @@
 //! Why a call to another part has no answer of that part.
 
-use std::{collections::HashMap, time::Duration};
+use std::time::Duration;
 
+use layer_service::grpc::status;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// The domain of every reason.
-const ERROR_DOMAIN: &str = "layer";
 /// When it is worth to try again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -43,11 +41,11 @@ impl Failure {
             Self::Deadline => "it did not answer in time; whether it has done anything is not known".to_owned(),
             Self::Overloaded { limit } => format!("this router has {limit} calls to it in flight; try again shortly"),
         };
-        let mut details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, HashMap::new());
-        if matches!(self, Self::Away | Self::Overloaded { .. }) {
-            details.set_retry_info(Some(RETRY_AFTER));
+        let text = format!("{part}: {text}");
+        match self {
+            Self::Away | Self::Overloaded { .. } => status::passing(code, &reason, text, RETRY_AFTER),
+            Self::BrokenOff | Self::Deadline => status::error(code, &reason, text),
         }
-        Status::with_error_details(code, format!("{part}: {text}"), details)
     }
 }
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use layer_service::metrics::Metrics;
 use prometheus::{HistogramVec, IntGauge};
-use tonic::Code;
+
+use crate::failure::Failure;
 
 /// A look-up of a state takes a millisecond; a claim may wait for half a minute.
 const CALL_SECONDS: &[f64] =
@@ -45,14 +46,14 @@ impl Observe {
         }
     }
 
-    /// `status`: of the call, by how it failed to be answered; none where it was.
-    pub(crate) fn called(&self, method: &str, failed: Option<Code>, took: Duration) {
+    /// `failed`: why the call has no answer; none where it has.
+    pub(crate) fn called(&self, method: &str, failed: Option<Failure>, took: Duration) {
         let status = match failed {
             None => "ok",
-            Some(Code::DeadlineExceeded) => "deadline",
-            Some(Code::ResourceExhausted) => "overloaded",
-            Some(Code::Unavailable) => "away",
-            Some(_) => "failed",
+            Some(Failure::Deadline) => "deadline",
+            Some(Failure::Overloaded { .. }) => "overloaded",
+            Some(Failure::Away) => "away",
+            Some(Failure::BrokenOff) => "failed",
         };
         self.calls.with_label_values(&[self.part, method, status]).observe(took.as_secs_f64());
     }

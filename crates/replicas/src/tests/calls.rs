@@ -1,6 +1,6 @@
 use std::{
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
@@ -199,6 +199,29 @@ async fn an_answer_that_breaks_off_says_so_in_trailers() {
     let trailers = in_time(body.frame()).await.unwrap().unwrap().into_trailers().unwrap();
     let status = Status::from_header_map(&trailers).unwrap();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "FAR_PART_UNAVAILABLE"));
+}
+
+/// What was sent is not sent again: whether it has done anything is not known.
+#[tokio::test]
+async fn a_call_that_broke_off_says_that_its_effect_is_not_known() {
+    let mut servers = vec![Server::start(ANY_PORT, true), Server::start(ANY_PORT, true)];
+    let seen: Vec<_> = servers.iter().map(|server| Arc::clone(&server.seen)).collect();
+    let (_service, part, metrics) = part(&[servers[0].address, servers[1].address], |_| {});
+    let (broken, ()) = in_time(async {
+        tokio::join!(echo(&part, "/echo/never", patient()), async {
+            while seen.iter().all(|seen| seen.load(Relaxed) == 0) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            servers.retain(|server| server.seen.load(Relaxed) == 0);
+        })
+    })
+    .await;
+    let broken = broken.unwrap_err();
+    assert_eq!((broken.code(), reason(&broken).as_str()), (Code::Unavailable, "FAR_PART_UNAVAILABLE"));
+    assert!(broken.message().contains("not known") && broken.get_details_retry_info().is_none(), "{broken}");
+    assert_eq!(servers[0].seen.load(Relaxed), 0);
+    let line = "layer_part_call_duration_seconds_count{method=\"echo\",part=\"far-part\",status=\"failed\"} 1";
+    assert!(metrics.text().contains(line));
 }
 
 #[tokio::test]

@@ -3,6 +3,10 @@
 use std::{
     convert::Infallible,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -20,6 +24,8 @@ pub(super) const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOC
 /// Runs in a runtime of its own: when that goes, so does every connection.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
+    /// Calls that have come.
+    pub(super) seen: Arc<AtomicUsize>,
     runtime: Option<Runtime>,
 }
 
@@ -29,15 +35,17 @@ impl Server {
         let listener = std::net::TcpListener::bind(address).unwrap();
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
+        let seen = Arc::<AtomicUsize>::default();
+        let echo = Echo(Arc::clone(&seen));
         runtime.spawn(async move {
             let (reporter, health) = health_reporter();
             let status = if serving { ServingStatus::Serving } else { ServingStatus::NotServing };
             reporter.set_service_status("", status).await;
             let incoming = TcpListenerStream::new(TcpListener::from_std(listener).unwrap());
-            let server = tonic::transport::Server::builder().add_service(health).add_service(Echo);
+            let server = tonic::transport::Server::builder().add_service(health).add_service(echo);
             server.serve_with_incoming(incoming).await
         });
-        Self { address, runtime: Some(runtime) }
+        Self { address, seen, runtime: Some(runtime) }
     }
 }
 
@@ -49,7 +57,7 @@ impl Drop for Server {
 
 /// Answers each message with itself; `/echo/never` never, `/echo/half` with a piece and nothing after it.
 #[derive(Clone)]
-struct Echo;
+struct Echo(Arc<AtomicUsize>);
 
 impl NamedService for Echo {
     const NAME: &'static str = "echo";
@@ -65,6 +73,7 @@ impl tower::Service<Request<Body>> for Echo {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.0.fetch_add(1, Relaxed);
         Box::pin(async move {
             let (head, body) = request.into_parts();
             if head.uri.path() == "/echo/never" {

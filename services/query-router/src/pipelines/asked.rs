@@ -1,6 +1,7 @@
 //! One call over HTTP on its way to pipeline-worker, and its answer on the way back.
 
 use std::{
+    future::poll_fn,
     pin::Pin,
     time::{Duration, Instant},
 };
@@ -9,9 +10,8 @@ use bytes::Bytes;
 use futures_util::Stream;
 use http::{
     HeaderMap, Request, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-use http_body::Body as _;
 use layer_proto::{
     function::v1::function_service_client::FunctionServiceClient,
     pipeline::v1::pipeline_service_client::PipelineServiceClient,
@@ -27,6 +27,8 @@ use crate::{
     core::{Call, Core, Relayable},
     headers,
     refusal::{Refusal, Told},
+    request::{Encoding, encoding},
+    wait::within,
 };
 
 /// Largest answer of one message: 1,000 claimed rows with their inputs.
@@ -156,10 +158,13 @@ impl Core {
     ) -> Result<Asked<'_>, Refusal> {
         let part = self.part_for(request.headers(), call.deadline).await?;
         let settings = &self.shared.settings.pipelines;
-        let share = self.body_share(request.headers(), request.body().is_end_stream())?;
         let query = request.uri().query().map(str::to_owned);
-        let bytes_max = usize::try_from(settings.body_bytes_max).unwrap_or(usize::MAX);
-        let (head, body) = self.whole_body(call, request, bytes_max).await?;
+        let (mut head, mut source) = request.into_parts();
+        if let Encoding::Gzip = encoding(&head.headers)? {
+            head.headers.remove(CONTENT_ENCODING);
+            source = source.gunzipped();
+        }
+        let (body, share) = within(call.deadline, self.bounded(source)).await??;
         let trace =
             TRACE.iter().filter_map(|name| Some((http::HeaderName::from_static(name), head.headers.get(*name)?)));
         Ok(Asked {
@@ -174,25 +179,33 @@ impl Core {
         })
     }
 
-    /// Room for a body; `none`: there is none. One whose length is not told needs as much as it may have.
-    pub(super) fn body_share(&self, headers: &HeaderMap, none: bool) -> Result<Share, Refusal> {
-        let settings = &self.shared.settings.pipelines;
-        let told = headers.get(CONTENT_LENGTH).filter(|_| !headers.contains_key(CONTENT_ENCODING));
-        let told = told.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    /// A body, or a message, of at most `pipelines.body_bytes_max`, and its part of what all of them may have.
+    pub(super) async fn bounded(&self, mut source: Source) -> Result<(Bytes, Share), Refusal> {
+        let limit = self.shared.settings.pipelines.body_bytes_max;
         let mut share = self.shared.pipelines.bodies.share();
-        let bytes = told.unwrap_or(if none { 0 } else { settings.body_bytes_max }).min(settings.body_bytes_max);
-        match share.grow_to(bytes) {
-            true => Ok(share),
-            false => Err(Refusal::Told(Box::new(Told {
-                status: StatusCode::TOO_MANY_REQUESTS,
-                code: "overloaded",
-                reason: "OVERLOADED".to_owned(),
-                message: format!(
-                    "Layer holds bodies of {} bytes (pipelines.bodies_bytes_max); try again shortly",
-                    settings.bodies_bytes_max
-                ),
-                retry_after: Some(1),
-            }))),
+        let (mut pieces, mut length) = (Vec::new(), 0);
+        while let Some(piece) = poll_fn(|cx| source.poll_piece(cx)).await {
+            let piece = piece.map_err(Refusal::from)?;
+            length += piece.len() as u64;
+            if length > limit {
+                return Err(Refusal::TooLarge { limit });
+            }
+            if !share.grow_to(length) {
+                return Err(self.crowded());
+            }
+            pieces.push(piece);
         }
+        Ok((if pieces.len() == 1 { pieces.remove(0) } else { pieces.concat().into() }, share))
+    }
+
+    fn crowded(&self) -> Refusal {
+        let limit = self.shared.settings.pipelines.bodies_bytes_max;
+        Refusal::Told(Box::new(Told {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            code: "overloaded",
+            reason: "OVERLOADED".to_owned(),
+            message: format!("Layer holds bodies of {limit} bytes (pipelines.bodies_bytes_max); try again shortly"),
+            retry_after: Some(1),
+        }))
     }
 }

@@ -7,8 +7,10 @@ use layer_proto::pipeline::v1::{
     DocumentStatus, FailRequest, FailedDocument, FailureKind, GetDocumentsRequest, HeartbeatRequest, Holder,
     ListDeadLettersRequest, ReleaseRequest, RequeueDeadLettersRequest, SetStageRequest,
 };
+use layer_service::grpc::status;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tonic::Code;
 
 use super::{
     asked::{Asked, Reply, answered, time},
@@ -380,9 +382,7 @@ pub(super) async fn get(asked: &Asked<'_>, pipeline_id: String, document_id: Str
 
 /// What the service says where a call needs a document that is not there.
 pub(super) fn no_document() -> Refusal {
-    use tonic_types::{ErrorDetails, StatusExt as _};
-    let details = ErrorDetails::with_error_info("DOCUMENT_NOT_FOUND", "layer", std::collections::HashMap::new());
-    refusal(tonic::Status::with_error_details(tonic::Code::NotFound, "the pipeline has no such document", details))
+    refusal(status::error(Code::NotFound, "DOCUMENT_NOT_FOUND", "the pipeline has no such document"))
 }
 
 #[derive(Serialize)]

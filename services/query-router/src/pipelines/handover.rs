@@ -16,9 +16,11 @@ use http::{
     header::{AUTHORIZATION, CONTENT_LENGTH, HOST, TE},
 };
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, Limited};
 use layer_replicas::Wait;
-use layer_service::{deadline::deadline, telemetry::server_span};
+use layer_service::{
+    deadline::{REQUEST_TIMEOUT_MS, deadline},
+    telemetry::server_span,
+};
 use tonic::{Code, Status};
 use tracing::Instrument as _;
 
@@ -86,29 +88,20 @@ impl Core {
         let permit = flights.enter().ok_or(Refusal::Overloaded { limit: flights.limit() })?;
         let until = deadline(request.headers(), Instant::now()).map_err(|error| Refusal::Invalid(error.to_string()))?;
         let part = self.part_for(request.headers(), until).await?;
-        let _share = self.body_share(request.headers(), request.body().is_end_stream())?;
-        let request = within(until, self.message(request)).await??;
+        let (mut head, source) = request.into_parts();
+        let (message, _share) = within(until, self.bounded(source)).await??;
+        strip(&mut head.headers);
+        let request = Request::from_parts(head, message);
         let patience = Duration::from_millis(self.shared.settings.pipelines.request_timeout_ms);
         let answer = part.call(request, Wait::new(until, patience), name).await.map_err(NotHandedOver::Failed)?;
         Ok((answer, permit))
     }
-
-    /// The message, whole, with the headers that go along.
-    async fn message(&self, request: Request<Source>) -> Result<Request<Bytes>, Refusal> {
-        let (mut head, body) = request.into_parts();
-        let limit = self.shared.settings.pipelines.body_bytes_max;
-        let progress = body.progress();
-        let read = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX)).collect().await;
-        let read = read.map_err(|_| progress.fault().map_or(Refusal::TooLarge { limit }, Refusal::from))?;
-        strip(&mut head.headers);
-        Ok(Request::from_parts(head, read.to_bytes()))
-    }
 }
 
-/// The keys are the router's business. What belongs to one hop is made anew.
+/// The keys are the router's business. What belongs to one hop is made anew, the time left too.
 fn strip(headers: &mut HeaderMap) {
     headers::strip_request(headers);
-    for name in [AUTHORIZATION, HOST, CONTENT_LENGTH] {
+    for name in [AUTHORIZATION, HOST, CONTENT_LENGTH, REQUEST_TIMEOUT_MS] {
         headers.remove(name);
     }
     headers.insert(TE, HeaderValue::from_static("trailers"));

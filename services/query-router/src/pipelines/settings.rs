@@ -18,8 +18,8 @@ pub struct PipelineSettings {
     pub addresses: Vec<String>,
     /// Time to connect to a replica, in milliseconds.
     pub connect_timeout_ms: u64,
-    /// How long a call may take where its caller names no deadline, in milliseconds. What a claim may wait for its first
-    /// document comes on top.
+    /// How long a call may take where its caller names no deadline, in milliseconds; more than pipeline-worker's own
+    /// `limits.request_timeout_ms`, which knows more of it. What a claim may wait for its first document comes on top.
     pub request_timeout_ms: u64,
     /// Calls to pipeline-worker in flight at the most; then 429 with `Retry-After`.
     pub calls_max: usize,
@@ -43,8 +43,8 @@ impl Default for PipelineSettings {
             addresses: Vec::new(),
             // What the callers of a service that is away may lose once; then a probe finds out for all of them.
             connect_timeout_ms: 1000,
-            // What the published clients wait at the most.
-            request_timeout_ms: 30_000,
+            // pipeline-worker itself gives up after 75 s, as a write of rows may take the origin's 60 s.
+            request_timeout_ms: 80_000,
             // Some hundred workers that wait for work, and what a producer sends meanwhile.
             calls_max: 1024,
             // 10,000 vectors of 768 numbers as JSON.

@@ -73,28 +73,47 @@ async fn a_claim_may_wait_as_long_as_it_says() {
     assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn calls_and_bodies_are_bounded() {
-    let worker = Worker::start(0);
-    worker.tell(&format!("{PIPELINES}/GetPipelineStatus"), Told::Never);
-    let mesh = Mesh::start(worker.port, |settings| {
-        settings.pipelines.calls_max = 1;
-        settings.pipelines.body_bytes_max = 1000;
-        settings.pipelines.bodies_bytes_max = 1000;
+/// Waits until the fake was asked for a status.
+async fn asked(worker: &Worker) {
+    in_time(async {
+        while worker.seen(&format!("{PIPELINES}/GetPipelineStatus")).is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     })
     .await;
-    let first = mesh.ask_with("GET", STATUS, "", &[("x-request-timeout-ms", "20000")]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_in_flight_are_bounded() {
+    let worker = Worker::start(0);
+    worker.tell(&format!("{PIPELINES}/GetPipelineStatus"), Told::Never);
+    let mesh = Mesh::start(worker.port, |settings| settings.pipelines.calls_max = 1).await;
+    let first = mesh.ask("GET", STATUS, "");
     let second = async {
-        mesh.until("layer_part_replicas{part=\"pipeline-worker\",state=\"connected\"} 1").await;
-        in_time(async {
-            while worker.seen(&format!("{PIPELINES}/GetPipelineStatus")).is_empty() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        asked(&worker).await;
         mesh.ask("GET", STATUS, "").await
     };
     let refused = tokio::select! { first = first => panic!("{first:?}"), second = second => second };
     assert_eq!((refused.status.as_u16(), &refused.body["reason"]), (429, &json!("OVERLOADED")));
     assert_eq!(refused.headers["retry-after"], "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bodies_together_are_bounded() {
+    let worker = Worker::start(0);
+    worker.tell(&format!("{PIPELINES}/GetPipelineStatus"), Told::Never);
+    let mesh = Mesh::start(worker.port, |settings| {
+        settings.pipelines.body_bytes_max = 1000;
+        settings.pipelines.bodies_bytes_max = 1000;
+    })
+    .await;
+    let body = " ".repeat(600);
+    let first = mesh.ask("GET", STATUS, &body);
+    let second = async {
+        asked(&worker).await;
+        mesh.ask("GET", STATUS, &body).await
+    };
+    let refused = tokio::select! { first = first => panic!("{first:?}"), second = second => second };
+    assert_eq!((refused.status.as_u16(), &refused.body["reason"]), (429, &json!("OVERLOADED")));
+    assert!(refused.body["message"].as_str().unwrap().contains("pipelines.bodies_bytes_max"), "{refused:?}");
 }

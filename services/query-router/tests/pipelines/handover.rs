@@ -143,6 +143,33 @@ async fn a_slow_call_ends_at_its_deadline() {
     request.metadata_mut().insert("x-request-timeout-ms", "200".parse().unwrap());
     let status = in_time(client.claim(request)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::DeadlineExceeded, "GATEWAY_TIMEOUT"));
+    let (headers, _) = worker.seen(&format!("{PIPELINES}/Claim")).remove(0);
+    assert!(headers.contains_key("grpc-timeout") && !headers.contains_key("x-request-timeout-ms"), "{headers:?}");
+}
+
+/// A call whose length nobody tells takes no more room than its message has.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_wait_leave_room_for_others() {
+    let worker = Worker::start(0);
+    let mesh = Mesh::start(worker.port, |settings| {
+        settings.pipelines.bodies_bytes_max = settings.pipelines.body_bytes_max;
+    })
+    .await;
+    let method = format!("{PIPELINES}/Claim");
+    worker.tell(&method, Told::Never);
+    let client = PipelineServiceClient::new(channel(&mesh).await);
+    let mut waiting = client.clone();
+    let waiting = tokio::spawn(async move { waiting.claim(keyed(claim())).await.map(drop) });
+    in_time(async {
+        while worker.seen(&method).is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    worker.tell(&method, Told::Messages(vec![framed(&ClaimResponse::default())]));
+    in_time(client.clone().claim(keyed(claim()))).await.unwrap();
+    assert!(!waiting.is_finished());
+    waiting.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
