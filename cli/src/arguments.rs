@@ -215,6 +215,8 @@ pub struct Pipeline {
 /// What `layer pipeline` can do.
 #[derive(Debug, Clone, Subcommand)]
 pub enum PipelineVerb {
+    /// Chunk, embed and index files: makes the pipeline, stages the files and works until all are done
+    Run(Run),
     /// List pipelines
     Ls(Mesh),
     /// Say how far a pipeline is
@@ -237,6 +239,51 @@ pub enum PipelineVerb {
         /// The pipeline
         id: String,
     },
+}
+
+/// `layer pipeline run`
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// The mesh.
+    #[command(flatten)]
+    pub mesh: Mesh,
+    /// Files (text, Markdown, HTML, PDF), patterns, .jsonl files with `id` and `text`, or s3://BUCKET/PREFIX with LAYER_OBJECT_STORE_*
+    #[arg(required = true, value_name = "FILES", value_hint = ValueHint::FilePath)]
+    pub sources: Vec<String>,
+    /// The namespace that rows are written to
+    #[arg(long, value_name = "NAMESPACE")]
+    pub to: String,
+    /// The pipeline's id [default: the namespace]
+    #[arg(long, value_name = "ID")]
+    pub pipeline: Option<String>,
+    /// Directory of a model of the BERT family as sentence-transformers saves it: it runs in this process
+    #[arg(long, value_name = "DIR", env = "LAYER_EMBED_MODEL_DIR", value_hint = ValueHint::DirPath, required_unless_present = "endpoint", conflicts_with = "endpoint")]
+    pub model: Option<PathBuf>,
+    /// Base URL of an endpoint that speaks OpenAI's embeddings call, for example https://api.openai.com/v1
+    #[arg(long, value_name = "URL", requires = "endpoint_model")]
+    pub endpoint: Option<String>,
+    /// The endpoint's name of the model
+    #[arg(long, value_name = "NAME")]
+    pub endpoint_model: Option<String>,
+    /// The endpoint's key
+    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true)]
+    pub endpoint_key: Option<String>,
+    /// The largest chunk, in characters
+    #[arg(long, default_value_t = 1000)]
+    pub chunk_size: u32,
+    /// How much of a chunk's end is repeated at the beginning of the next, in characters
+    #[arg(long, default_value_t = 100)]
+    pub chunk_overlap: u32,
+    /// How distances are measured in a namespace that is new
+    #[arg(long, default_value = "cosine_distance", value_parser = ["cosine_distance", "euclidean_squared"])]
+    pub distance_metric: String,
+}
+
+impl Run {
+    /// The pipeline's id.
+    pub fn id(&self) -> &str {
+        self.pipeline.as_deref().unwrap_or(&self.to)
+    }
 }
 
 /// `layer function`

@@ -10,6 +10,7 @@ mod stand_in;
 mod state;
 
 pub use detach::down;
+pub use part::own_variables;
 
 use layer_service::{lifecycle::Lifecycle, program::stop_at_signal};
 

@@ -6,6 +6,7 @@ mod namespaces;
 mod pipeline;
 mod query;
 mod reference;
+mod run;
 mod status;
 mod warm;
 

@@ -14,6 +14,7 @@ use crate::{
 /// `layer pipeline …`
 pub async fn pipeline(verb: &PipelineVerb) -> Result<(), Failure> {
     match verb {
+        PipelineVerb::Run(run) => super::run::run(run).await,
         PipelineVerb::Ls(mesh) => list(mesh).await,
         PipelineVerb::Status { mesh, id } => status(mesh, id).await,
         PipelineVerb::Failed(letters) => failed("pipelines", letters).await,
