@@ -8,7 +8,7 @@ use crate::{
     arguments::{Format, Letters, Mesh, PipelineVerb, Retry},
     client::Router,
     failure::Failure,
-    output::{say, short, table},
+    output::{clean, say, short, table},
 };
 
 /// `layer pipeline …`
@@ -67,9 +67,9 @@ pub(super) async fn failed(kind: &str, letters: &Letters) -> Result<(), Failure>
         return printed(&page);
     }
     let rows = page["dead_letters"].as_array().into_iter().flatten().map(|letter| {
-        let id = if letter["document_id"].is_null() { &letter["id"] } else { &letter["document_id"] };
+        let id = letter["document_id"].as_str().map_or_else(|| short(&letter["id"]), clean);
         let shown = ["reason", "attempts", "failed_at", "message"].map(|name| short(&letter[name]));
-        std::iter::once(short(id)).chain(shown).collect()
+        std::iter::once(id).chain(shown).collect()
     });
     let rows: Vec<Vec<String>> = rows.collect();
     table(&["id", "reason", "attempts", "failed at", "what was said"], &rows, "nothing has failed");
