@@ -15,6 +15,7 @@ pub mod load;
 pub mod origin;
 pub mod page;
 pub mod process;
+pub mod queue;
 pub mod relay;
 pub mod run;
 pub mod servers;
