@@ -46,7 +46,9 @@ def texts(mesh: Program) -> dict[str, str]:
 def sources(folder: Path) -> list[str]:
     (folder / "a.md").write_text("# Whales\n\nThe blue whale is large.\n")
     (folder / "b.html").write_text("<html><body><p>Krill is small.</p><script>x()</script></body></html>")
-    (folder / "c.jsonl").write_text('{"id": 7, "text": "Seven seas.", "author": "x"}\n\n{"id": "eight", "text": "Eight arms."}\n')
+    (folder / "c.jsonl").write_text(
+        '{"id": 7, "text": "Seven seas.", "author": "x"}\n\n{"id": "eight", "text": "Eight arms."}\n'
+    )
     return [str(folder / "*.md"), str(folder / "b.html"), str(folder / "c.jsonl")]
 
 

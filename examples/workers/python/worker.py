@@ -20,9 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from grpc_tools import protoc
-
 import grpc
+from grpc_tools import protoc
 
 LEASE_MS = 60_000
 WAIT_MS = 10_000
