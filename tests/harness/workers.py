@@ -51,7 +51,7 @@ def start_worker(kind: str, service: Program, pipeline: str, settings: Mapping[s
 
 
 class Endpoint:
-    """An endpoint that speaks OpenAI's embeddings call. A text's vector: its length and its first character's code."""
+    """An endpoint that speaks OpenAI's embeddings call. A text's vector: its length, its first character's code."""
 
     def __init__(self, port: int | None = None) -> None:
         self.requests: list[list[str]] = []

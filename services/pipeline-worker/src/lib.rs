@@ -8,6 +8,7 @@ pub mod functions;
 mod pipelines;
 mod program;
 mod router;
+mod scale;
 mod settings;
 pub mod sources;
 pub mod state;
