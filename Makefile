@@ -26,7 +26,7 @@ help: ## List the targets
 
 .PHONY: build
 build: ## Build every program (release)
-	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache
+	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache -p pipeline-worker
 
 .PHONY: demo
 demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogue, ask three questions, fetch and warm
@@ -39,7 +39,7 @@ test: test-rust test-fuzz test-sdks test-processes ## Run all tests
 test-rust: ## Units and services
 	scripts/need postgresql psql
 	model=$$(scripts/model "$(PYTHON)") && LAYER_TEST_MODEL_DIR="$$model" cargo test $(CARGO_FLAGS) --workspace
-	cargo build $(CARGO_FLAGS) -p layer-cli -p query-router -p doc-cache
+	cargo build $(CARGO_FLAGS) -p layer-cli -p query-router -p doc-cache -p pipeline-worker
 
 .PHONY: test-processes
 test-processes: $(CACHE)/test-venv/.done ## End-to-end, conformance, gRPC and demo tests over real processes
@@ -82,7 +82,7 @@ bench: ## Measure the router against nginx, and the cache against Redis and bare
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
 	scripts/need nginx nginx
-	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache -p layer-bench
+	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache -p pipeline-worker -p layer-bench
 	cd tests && LAYER_SOAK=1 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q e2e
 	cd tests && LAYER_FAULT_SECONDS=60 LAYER_FAULT_SEEDS=1,2,3,4,5 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s faults
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"

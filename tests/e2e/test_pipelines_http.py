@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from typing import Any
 
 import pytest
 
 from harness.pipelines_http import PipelinesMesh
+from harness.waiting import until
+
+OPEN = 'layer_part_breaker_open{part="pipeline-worker"} 1'
 
 hevlayer = pytest.importorskip("hevlayer", reason="the published client needs Python 3.11")
 
@@ -205,3 +209,24 @@ def test_with_the_service_away_calls_fail_at_once_and_queries_go_on(pipelines: P
         assert pipelines.rows(name) == {"a": "t"}
     finally:
         pipelines.start()
+
+
+def test_a_service_that_stands_still_is_left_alone_until_it_goes_on(pipelines: PipelinesMesh) -> None:
+    """Callers wait as long as they say until a probe has found out; then for nothing."""
+
+    def ask(timeout_ms: int) -> tuple[int, float]:
+        began = time.monotonic()
+        answer = pipelines.ask("GET", "/v2/pipelines", timeout_ms=timeout_ms)
+        return answer.status_code, time.monotonic() - began
+
+    pipelines.worker.process.signal(signal.SIGSTOP)
+    try:
+        status, took = ask(300)
+        assert status == 504 and took < 2.0
+        # Five seconds of silence, and two probes that are not answered.
+        until(lambda: OPEN in pipelines.router.metrics(), "the router has found out", 20.0)
+        status, took = ask(20_000)
+        assert status == 503 and took < 1.0
+    finally:
+        pipelines.worker.process.signal(signal.SIGCONT)
+    until(lambda: ask(1000)[0] == 200, "the router finds it again")

@@ -36,10 +36,10 @@ class PipelinesMesh:
         self.worker.process.kill()
         self.router.process.kill()
 
-    def ask(self, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
-        # As JSON of Python's own: httpx writes an absent body as null.
+    def ask(self, method: str, path: str, body: Any = None, timeout_ms: int | None = None) -> httpx.Response:
         content = None if body is None else json.dumps(body).encode()
-        return httpx.request(method, self.router.url + path, content=content, headers=AUTHORIZED, timeout=20.0, **more)
+        headers = AUTHORIZED | ({} if timeout_ms is None else {"x-request-timeout-ms": str(timeout_ms)})
+        return httpx.request(method, self.router.url + path, content=content, headers=headers, timeout=30.0)
 
     def rows(self, namespace: str) -> dict[str, Any]:
         query = {"rank_by": ["id", "asc"], "limit": 1000, "include_attributes": ["text"]}

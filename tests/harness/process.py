@@ -22,7 +22,7 @@ def binary(name: str) -> str:
     """The path of a program of this repository: in LAYER_BIN_DIR, or where cargo puts debug builds."""
     target = os.environ.get("CARGO_TARGET_DIR") or Path.home() / ".cache/layer/target"
     path = Path(os.environ.get("LAYER_BIN_DIR") or Path(target) / "debug") / name
-    how = "cargo build --ignore-rust-version -p layer-cli -p query-router -p doc-cache"
+    how = "cargo build --ignore-rust-version -p layer-cli -p query-router -p doc-cache -p pipeline-worker"
     assert path.exists(), f"{path} is missing: {how}"
     return str(path)
 

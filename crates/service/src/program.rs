@@ -72,8 +72,12 @@ pub trait Program {
 
 /// Runs `P` as this process, and gives its exit code: 0, 1 where it could not start, 64 for wrong settings.
 pub fn main<P: Program>() -> ExitCode {
+    main_with::<P>(std::env::args_os().collect())
+}
+
+/// The same with a command line of the caller's choice, the program's name first.
+pub fn main_with<P: Program>(arguments: Vec<OsString>) -> ExitCode {
     let environment = ProcessEnvironment;
-    let arguments: Vec<OsString> = std::env::args_os().collect();
     let sources = Sources { program: P::NAME, about: P::ABOUT, environment: &environment, arguments, presets: vec![] };
     match config::load::<P::Settings>(sources) {
         Err(error) => refuse(&error),

@@ -11,10 +11,12 @@ mod router;
 mod settings;
 pub mod state;
 mod upkeep;
+mod work;
 
 pub use program::PipelineWorker;
 pub use router::{RouterError, RouterSettings};
 pub use settings::{PipelineWorkerSettings, UpkeepSettings};
+pub use work::{ChunkSettings, EmbedSettings, Work, WorkKind, WorkSettings};
 
 /// Every metric of this service, for the inventory.
 pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
@@ -28,4 +30,9 @@ pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
         functions::METRICS,
     ];
     own.into_iter().chain([layer_object_store::METRICS, layer_cache::METRICS]).flatten().copied().collect()
+}
+
+/// Every metric of a built-in worker, for the inventory.
+pub fn work_metrics() -> Vec<&'static layer_service::metrics::Metric> {
+    [work::METRICS, layer_object_store::METRICS].into_iter().flatten().copied().collect()
 }

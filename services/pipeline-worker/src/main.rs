@@ -1,7 +1,15 @@
-//! Pipelines and functions as a process of its own.
+//! Pipelines and functions as a process of its own; `pipeline-worker work` is a worker instead.
 
-use std::process::ExitCode;
+use std::{ffi::OsString, process::ExitCode};
+
+use layer_service::program;
+use pipeline_worker::{PipelineWorker, Work};
 
 fn main() -> ExitCode {
-    layer_service::program::main::<pipeline_worker::PipelineWorker>()
+    let mut arguments: Vec<OsString> = std::env::args_os().collect();
+    if arguments.get(1).is_some_and(|verb| verb == "work") {
+        arguments.remove(1);
+        return program::main_with::<Work>(arguments);
+    }
+    program::main_with::<PipelineWorker>(arguments)
 }
