@@ -20,6 +20,8 @@ const NAMESPACES_MAX: usize = 1000;
 const IDS_MAX: usize = 9000;
 /// How long a call may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// When it is asked for the first time: callers that waited for the start come first.
+const FIRST: Duration = Duration::from_millis(250);
 /// When pipeline-worker is asked again that did not answer.
 const AGAIN: Duration = Duration::from_secs(1);
 /// What is of interest is asked for again no more often than so, and no more seldom.
@@ -29,7 +31,7 @@ const VALID_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
 pub async fn run(shared: Arc<Shared>, mut notes: Notes, lifecycle: Lifecycle) {
     let Some(part) = shared.pipelines.handle() else { return };
     let work = async {
-        let mut due = Instant::now();
+        let mut due = Instant::now() + FIRST;
         loop {
             let batch = gathered(&shared.triggers, &mut notes, due).await;
             due = Instant::now() + told(&shared.triggers, &part, batch).await;
