@@ -37,6 +37,7 @@ class Mesh:
     def start(self) -> None:
         place = {"listen.address": f"127.0.0.1:{self.port}", "functions.poll_ms": 50, "functions.triggers_ms": 100}
         self.worker = start_pipeline_worker(self.router.url, self.directory / "state", place)
+        self.worker.port = self.port
 
     def notes(self) -> float:
         """Writes that the router has noted."""

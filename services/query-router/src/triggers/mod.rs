@@ -101,7 +101,9 @@ impl Triggers {
     fn take_missed(&self, most: usize) -> Vec<String> {
         let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
         let some: Vec<_> = missed.iter().take(most).cloned().collect();
-        some.iter().for_each(|name| drop(missed.remove(name)));
+        for name in &some {
+            missed.remove(name);
+        }
         some
     }
 
