@@ -68,9 +68,10 @@ docs: ## Write the generated pages of docs/
 	"$(CARGO_TARGET_DIR)/debug/layer" reference metrics > docs/metrics.md
 
 .PHONY: bench
-bench: ## Measure the router against nginx, and the cache against Redis and bare gRPC; writes docs/benchmarks.md
+bench: $(CACHE)/bench-peer/.done ## Measure router, cache and queues against nginx, Redis and graphile-worker; writes docs/benchmarks.md
 	scripts/need nginx nginx
 	scripts/need redis-server redis-server
+	scripts/need postgresql psql
 	cargo build $(CARGO_FLAGS) --profile dist -p layer-bench
 	built=$$(scripts/dist) && how=$$(cat "$$built/how") && bench="$(CARGO_TARGET_DIR)/dist/layer-bench" && \
 	programs=(--router-bin "$$built/query-router" --router-build "$$how" --out docs/benchmarks.md) && \
@@ -78,6 +79,21 @@ bench: ## Measure the router against nginx, and the cache against Redis and bare
 	"$$bench" fetch "$${programs[@]}" --cache-bin "$$built/doc-cache" $(FETCH_BENCH_ARGS) && \
 	"$$bench" warm "$${programs[@]}" --cache-bin "$$built/doc-cache" && \
 	"$$bench" cache-memory --cache-bin "$$built/doc-cache"
+	$(MAKE) bench-queue
+
+.PHONY: bench-queue
+bench-queue: $(CACHE)/bench-peer/.done ## Measure queues against graphile-worker alone
+	scripts/need postgresql psql
+	cargo build $(CARGO_FLAGS) --release -p layer-bench -p pipeline-worker
+	"$(CARGO_TARGET_DIR)/release/layer-bench" queue --worker-bin "$(CARGO_TARGET_DIR)/release/pipeline-worker" \
+		--peer "$(CACHE)/bench-peer" --out docs/benchmarks.md $(QUEUE_BENCH_ARGS)
+
+# Not a part of `bench`: the environment of sentence-transformers takes more than 5 GB.
+.PHONY: bench-embed
+bench-embed: $(CACHE)/embed-venv/.done ## Measure embedding against sentence-transformers; writes docs/benchmarks.md
+	cargo build $(CARGO_FLAGS) --profile dist -p layer-bench
+	model=$$(scripts/model "$(PYTHON)") && "$(CARGO_TARGET_DIR)/dist/layer-bench" embed --model "$$model" \
+		--peer-python "$(CACHE)/embed-venv" --out docs/benchmarks.md $(BENCH_ARGS)
 
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
@@ -116,8 +132,17 @@ $(TOOLS)/bin/cargo-fuzz:
 $(TOOLS)/buf:
 	GOBIN="$(TOOLS)" go install github.com/bufbuild/buf/cmd/buf@$(BUF_VERSION)
 
+# The queue that ours is measured beside, and the Node that it wants, as the lock file pins them.
+$(CACHE)/bench-peer/.done: tests/bench/peer/package-lock.json tests/bench/peer/peer.mjs
+	mkdir -p "$(@D)" && cp tests/bench/peer/*.json tests/bench/peer/peer.mjs "$(@D)"
+	npm ci --no-audit --no-fund --prefix "$(@D)"
+	touch "$@"
+
 $(CACHE)/demo-venv/.done: examples/catalog/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/demo-venv" $<
+
+$(CACHE)/embed-venv/.done: tests/bench/src/embed/requirements.txt scripts/venv
+	scripts/venv "$(PYTHON)" "$(CACHE)/embed-venv" $<
 
 $(CACHE)/test-venv/.done: tests/requirements.txt examples/catalog/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/test-venv" tests/requirements.txt examples/catalog/requirements.txt

@@ -23,10 +23,14 @@ WITHIN_S = 20.0
 
 
 def start_pipeline_worker(
-    router_url: str, directory: Path, settings: Mapping[str, Any] | None = None, ready: bool = True
+    router_url: str,
+    directory: Path,
+    settings: Mapping[str, Any] | None = None,
+    ready: bool = True,
+    port: int | None = None,
 ) -> Program:
     """A pipeline-worker on a free port, on SQLite and bodies in `directory` unless the settings say otherwise."""
-    port = free_port()
+    port = port or free_port()
     directory.mkdir(parents=True, exist_ok=True)
     own = {
         "listen.address": f"127.0.0.1:{port}",
@@ -89,4 +93,6 @@ class Service:
 
 
 def plain(message: Any) -> dict[str, Any]:
-    return json_format.MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )

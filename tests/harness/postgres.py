@@ -39,13 +39,27 @@ class Postgres:
         if os.geteuid() == 0:
             account = pwd.getpwnam(USER)
             os.chown(self.directory, account.pw_uid, account.pw_gid)
-        initdb = [str(programs() / "initdb"), "-D", str(self.directory / "data"), "-U", USER, "-A", "trust", "-E", "UTF8"]
+        initdb = [
+            str(programs() / "initdb"),
+            "-D",
+            str(self.directory / "data"),
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         made = subprocess.run(self._as_user(initdb), capture_output=True, text=True, check=False, cwd="/")
         assert made.returncode == 0, made.stderr
         self.start()
 
     def _as_user(self, arguments: list[str]) -> list[str]:
-        return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *arguments] if os.geteuid() == 0 else arguments
+        return (
+            ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *arguments]
+            if os.geteuid() == 0
+            else arguments
+        )
 
     def start(self) -> None:
         arguments = [str(programs() / "postgres"), "-D", str(self.directory / "data"), "-p", str(self.port)]

@@ -22,13 +22,15 @@ use crate::{
     functions::FunctionsService,
     pipelines::Pipelines,
     router::Router,
+    scale,
     settings::PipelineWorkerSettings,
     state::{Error, State},
     upkeep::Upkeep,
 };
 
 /// The services of the contract that this program answers.
-const SERVICES: &[&str] = &["layer.pipeline.v1.PipelineService", "layer.function.v1.FunctionService"];
+const SERVICES: &[&str] =
+    &["layer.pipeline.v1.PipelineService", "layer.function.v1.FunctionService", layer_scaler::SERVICE];
 /// How long copies for the document cache may take at the end.
 const CACHE_STOP: Duration = Duration::from_secs(2);
 /// Between two attempts to bring the schema up to date while the database is away.
@@ -76,7 +78,9 @@ impl Program for PipelineWorker {
         let functions = FunctionsService::new(state.clone(), router.clone(), settings.functions.clone(), &metrics);
         let upkeep = Upkeep::new(state.clone(), bodies, router, settings.upkeep.clone(), &metrics);
         let message_bytes = usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX);
-        let own = Routes::new(pipelines.server(message_bytes)).add_service(functions.server(message_bytes));
+        let own = Routes::new(pipelines.server(message_bytes))
+            .add_service(functions.server(message_bytes))
+            .add_service(scale::service(state.clone(), lifecycle.clone()));
         let shape = Shape {
             services: SERVICES,
             contract: layer_proto::FILE_DESCRIPTOR_SET,

@@ -7,6 +7,7 @@
 
 pub mod bodies;
 pub mod case;
+pub mod embed;
 pub mod fetch;
 pub mod figures;
 pub mod flat;
@@ -15,6 +16,7 @@ pub mod load;
 pub mod origin;
 pub mod page;
 pub mod process;
+pub mod queue;
 pub mod relay;
 pub mod run;
 pub mod servers;

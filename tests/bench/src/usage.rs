@@ -90,6 +90,27 @@ impl Family {
     }
 }
 
+/// Processor time of `root` and of all processes below it, also of those that have ended and were waited for. In the kernel's
+/// ticks, 10 ms each: for spans of seconds, where processes come and go.
+///
+/// # Errors
+/// When `/proc` cannot be read.
+pub fn cpu_of_all_below(root: u32) -> Result<Duration> {
+    let mut known = Vec::new();
+    for entry in fs::read_dir("/proc").context("/proc")? {
+        let Some(pid) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        // A process may be gone by now.
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        known.extend(parent(&stat).zip(ticks(&stat)).map(|(parent, ticks)| (pid, parent, ticks)));
+    }
+    let (mut of, mut sum) = (vec![root], 0);
+    while let Some(one) = of.pop() {
+        sum += known.iter().find(|(pid, ..)| *pid == one).map_or(0, |(.., ticks)| *ticks);
+        of.extend(known.iter().filter(|(_, parent, _)| *parent == one).map(|(pid, ..)| *pid));
+    }
+    Ok(Duration::from_secs_f64(sum as f64 / ticks_per_second() as f64))
+}
+
 /// Ticks of the whole machine since boot, over all cores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Machine {
@@ -124,6 +145,12 @@ fn after_name(stat: &str) -> impl Iterator<Item = &str> {
 
 fn parent(stat: &str) -> Option<u32> {
     after_name(stat).nth(1)?.parse().ok()
+}
+
+/// Ticks that a process has used, and those of its children that it has waited for.
+fn ticks(stat: &str) -> Option<u64> {
+    let ticks: Vec<u64> = after_name(stat).skip(11).take(4).map(str::parse).collect::<Result<_, _>>().ok()?;
+    (ticks.len() == 4).then(|| ticks.iter().sum())
 }
 
 fn on_cpu(schedstat: &str) -> Option<u64> {
@@ -165,6 +192,16 @@ mod tests {
         let expected = Machine { total: 132, busy: 21, stolen: 7 };
         assert_eq!(machine(stat), Some(expected));
         assert_eq!(machine("cpu  1 2\n"), None);
+    }
+
+    #[test]
+    fn what_children_took_is_counted_when_they_are_gone() {
+        assert_eq!(ticks("17 (a) S 42 17 17 0 -1 0 0 0 0 0 1 20 300 4000 20 0"), Some(4_321));
+        assert_eq!(ticks("17 (a) S 42"), None);
+        let before = cpu_of_all_below(process::id()).unwrap();
+        let loops = "i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done";
+        assert!(Command::new("sh").args(["-c", loops]).status().unwrap().success());
+        assert!(cpu_of_all_below(process::id()).unwrap() > before);
     }
 
     #[test]

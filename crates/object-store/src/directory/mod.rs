@@ -1,10 +1,11 @@
 //! Objects in a local directory: the embedded default, for one machine.
 //!
 //! An object is a file, complete or absent: it is written beside, flushed to the disk, then renamed (or linked, where it
-//! must not exist yet), and its directories are flushed before the call returns. Changes of one key are ordered by a file
+//! must not exist yet), and its directories are flushed before the call returns, unless they are known to have been. Changes of one key are ordered by a file
 //! lock, which also holds between processes. A version's etag is its time of change and size; times of one key only ever
 //! grow. Reads take no lock: a file that is open stays the version that it was.
 
+mod known;
 mod list;
 mod lock;
 mod path;
@@ -48,6 +49,8 @@ struct Layout {
     temporary: PathBuf,
     /// Lock files.
     locks: PathBuf,
+    /// Directories that need no flush for their own sake.
+    known: known::Known,
     operation_timeout: Duration,
     stall_timeout: Duration,
 }
@@ -63,6 +66,7 @@ impl Directory {
             objects: root.join("objects"),
             temporary: root.join(".tmp"),
             locks: root.join(".locks"),
+            known: known::Known::default(),
             operation_timeout: settings.operation_timeout(),
             stall_timeout: settings.stall_timeout(),
         };
@@ -72,9 +76,7 @@ impl Directory {
     }
 
     pub(crate) async fn put(&self, key: &str, body: Bytes, condition: Condition<'_>) -> Result<Meta, Error> {
-        let mut upload = self.upload();
-        upload.write(body).await?;
-        upload.finish(key, condition).await
+        upload::put(&self.layout, body, key, condition).await
     }
 
     pub(crate) fn upload(&self) -> Upload {

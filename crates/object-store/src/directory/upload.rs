@@ -16,6 +16,42 @@ use crate::{Condition, Error, Meta};
 /// Small pieces are gathered to this size, so that a thread is not asked for every packet.
 const GATHER_BYTES: usize = 1024 * 1024;
 
+/// Puts an object of which everything is there: one piece of work for one thread.
+pub(super) async fn put(layout: &Arc<Layout>, body: Bytes, key: &str, condition: Condition<'_>) -> Result<Meta, Error> {
+    let (path, condition) = (layout.path(key), Owned::of(condition));
+    let work = move |layout: &Layout| {
+        let mut file = Temporary::new(layout)?;
+        file.file.write_all(&body)?;
+        write::publish(layout, &file.path, &file.file, &path, condition.as_condition())
+    };
+    layout.run(work).await
+}
+
+/// A condition that another thread can have.
+enum Owned {
+    Always,
+    Absent,
+    Matches(String),
+}
+
+impl Owned {
+    fn of(condition: Condition<'_>) -> Self {
+        match condition {
+            Condition::Always => Self::Always,
+            Condition::Absent => Self::Absent,
+            Condition::Matches(etag) => Self::Matches(etag.to_owned()),
+        }
+    }
+
+    fn as_condition(&self) -> Condition<'_> {
+        match self {
+            Self::Always => Condition::Always,
+            Self::Absent => Condition::Absent,
+            Self::Matches(etag) => Condition::Matches(etag),
+        }
+    }
+}
+
 /// A file beside the objects; it goes when this is dropped unfinished.
 #[derive(Debug)]
 pub(crate) struct Upload {
@@ -29,6 +65,13 @@ pub(crate) struct Upload {
 struct Temporary {
     path: PathBuf,
     file: File,
+}
+
+impl Temporary {
+    fn new(layout: &Layout) -> io::Result<Self> {
+        let (path, file) = temporary(layout)?;
+        Ok(Self { path, file })
+    }
 }
 
 impl Drop for Temporary {
@@ -65,10 +108,7 @@ impl Upload {
         let written = self.layout.run(move |layout| {
             let mut file = match file {
                 Some(file) => file,
-                None => {
-                    let (path, file) = temporary(layout)?;
-                    Temporary { path, file }
-                }
+                None => Temporary::new(layout)?,
             };
             pieces.iter().try_for_each(|piece| file.file.write_all(piece))?;
             Ok(file)
@@ -81,21 +121,9 @@ impl Upload {
         let rest = self.gathered.split().freeze();
         self.append(vec![rest]).await?;
         let Some(file) = self.file.take() else { return Err(Error::Unavailable("the file is gone".to_owned())) };
-        let path = self.layout.path(key);
-        let matches = match condition {
-            Condition::Matches(etag) => Some(etag.to_owned()),
-            _ => None,
-        };
-        let absent = condition == Condition::Absent;
+        let (path, condition) = (self.layout.path(key), Owned::of(condition));
         self.layout
-            .run(move |layout| {
-                let condition = match &matches {
-                    Some(etag) => Condition::Matches(etag),
-                    None if absent => Condition::Absent,
-                    None => Condition::Always,
-                };
-                write::publish(layout, &file.path, &file.file, &path, condition)
-            })
+            .run(move |layout| write::publish(layout, &file.path, &file.file, &path, condition.as_condition()))
             .await
     }
 }

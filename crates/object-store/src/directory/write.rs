@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use super::{Layout, meta, parent};
+use super::{Layout, known::Identity, meta, parent};
 use crate::{Condition, Error, Meta};
 
 /// A directory may vanish between its making and its use, when the last object beside was deleted; that cannot go on for
@@ -71,7 +71,7 @@ fn rename(layout: &Layout, temporary: &Path, path: &Path, absent: bool) -> Resul
             false => fs::rename(temporary, path),
         };
         match moved {
-            Ok(()) => return Ok(sync_up(parent(path), &layout.objects)?),
+            Ok(()) => return Ok(sync_up(layout, parent(path))?),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Err(Error::Precondition),
             Err(error) => return Err(error.into()),
@@ -85,14 +85,20 @@ pub(super) fn make_directories(directory: &Path) -> io::Result<()> {
     fs::create_dir_all(directory)
 }
 
-/// Flushes `directory` and those above it up to `root`: another writer may have made them and not have flushed them yet.
-fn sync_up(directory: &Path, root: &Path) -> io::Result<()> {
+/// Flushes `directory`, in which a name is new, and those above it up to the first that is known to be on the disk: another
+/// writer may have made them and not have flushed them yet.
+fn sync_up(layout: &Layout, directory: &Path) -> io::Result<()> {
+    let mut flushed = Vec::new();
     for directory in directory.ancestors() {
-        flush(&File::open(directory)?)?;
-        if directory == root {
+        let file = File::open(directory)?;
+        flush(&file)?;
+        let identity = Identity::of(&file);
+        if directory == layout.objects || layout.known.has(identity) {
             break;
         }
+        flushed.extend(identity);
     }
+    layout.known.add(flushed);
     Ok(())
 }
 
@@ -129,6 +135,7 @@ fn prune(directory: &Path, root: &Path) {
 mod tests {
     use std::{cell::RefCell, io::Write, os::unix::fs::MetadataExt, path::PathBuf};
 
+    use super::super::known::Known;
     use super::*;
 
     thread_local! {
@@ -158,6 +165,7 @@ mod tests {
             objects: at("objects"),
             temporary: at(".tmp"),
             locks: at(".locks"),
+            known: Known::default(),
             operation_timeout: second,
             stall_timeout: second,
         };
@@ -179,6 +187,32 @@ mod tests {
         let directories = path.ancestors().skip(1).take(3).map(inode);
         let expected: Vec<u64> = std::iter::once(inode(&path)).chain(directories).collect();
         assert_eq!(FLUSHED.with_borrow(|flushed| flushed[0].1), 5, "all bytes are there when it is flushed");
+        assert_eq!(inodes(), expected);
+    }
+
+    #[test]
+    fn what_is_known_to_be_on_the_disk_is_not_flushed_again() {
+        let (_root, layout, path) = layout();
+        put(&layout, &path);
+        FLUSHED.take();
+        put(&layout, &path);
+        assert_eq!(inodes(), [inode(&path), inode(parent(&path))], "the name is new");
+        let beside = layout.objects.join("a+/d+/e");
+        put(&layout, &beside);
+        let directories = beside.ancestors().skip(1).take(2).map(inode);
+        let expected: Vec<u64> = std::iter::once(inode(&beside)).chain(directories).collect();
+        assert_eq!(inodes(), expected, "as far up as a directory is new");
+    }
+
+    #[test]
+    fn a_directory_that_was_removed_and_made_again_is_flushed_again() {
+        let (_root, layout, path) = layout();
+        put(&layout, &path);
+        delete(&layout, &path).expect("deleted");
+        FLUSHED.take();
+        put(&layout, &path);
+        let directories = path.ancestors().skip(1).take(3).map(inode);
+        let expected: Vec<u64> = std::iter::once(inode(&path)).chain(directories).collect();
         assert_eq!(inodes(), expected);
     }
 

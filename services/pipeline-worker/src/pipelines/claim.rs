@@ -61,7 +61,7 @@ impl Asked {
 
 /// The stage in which documents of `stage` are worked on where the claim does not say: the next one, unless that is the
 /// last, in which they are done.
-fn working(stages: &[String], stage: &str) -> String {
+pub(crate) fn working(stages: &[String], stage: &str) -> String {
     let place = stages.iter().position(|name| name == stage).unwrap_or_default();
     let next = stages.get(place + 1).filter(|_| place + 2 < stages.len());
     next.map_or_else(|| stage.to_owned(), Clone::clone)
@@ -77,15 +77,19 @@ impl Pipelines {
         until: Instant,
     ) -> Result<Vec<Claimed>, Failure> {
         let until = until.checked_sub(MARGIN).unwrap_or(until).min(Instant::now() + wait_max);
-        let notify = self.wakes.of(&queue.name);
-        loop {
-            let mut woken = pin!(notify.notified());
+        let waiting = self.wakes.of(&queue.name);
+        let look = waiting.looks(&claim.stage, &claim.prefix);
+        // Whoever finds something at once waits for nobody.
+        let mut claimed = self.state.claim(Kind::Pipeline, &queue.name, claim).await?;
+        while claimed.is_empty() && Instant::now() < until {
+            let mut woken = pin!(waiting.notify.notified());
             woken.as_mut().enable();
-            let claimed = self.state.claim(Kind::Pipeline, &queue.name, claim).await?;
+            claimed = waiting.look(&look, until, self.state.claim(Kind::Pipeline, &queue.name, claim)).await?;
             if !claimed.is_empty() || !wait(woken, until).await {
-                return Ok(claimed);
+                break;
             }
         }
+        Ok(claimed)
     }
 }
 

@@ -53,6 +53,10 @@ impl Pipelines {
         guard: &Guard,
         to_stage: Option<&str>,
     ) -> Result<Vec<crate::state::Outcome>, Failure> {
+        if documents.iter().all(|document| document.output.is_empty()) {
+            let completed: Vec<_> = held.into_iter().map(|held| Completed { held, output: None }).collect();
+            return self.complete_all(queue, &completed, guard, to_stage).await;
+        }
         let minted_ms = self.state.now_ms().await?;
         let mut completed = Vec::with_capacity(held.len());
         let mut packed = Vec::new();
@@ -66,10 +70,21 @@ impl Pipelines {
             }
         }
         self.bodies.put(&packed).await?;
-        let outcomes = self.state.complete(Kind::Pipeline, &queue.name, &completed, guard, to_stage).await?;
-        self.wakes.wake(&queue.name);
+        let outcomes = self.complete_all(queue, &completed, guard, to_stage).await?;
         let namespace = super::Target::of(queue)?.namespace;
         self.bodies.copy(&namespace, &packed).await;
+        Ok(outcomes)
+    }
+
+    async fn complete_all(
+        &self,
+        queue: &Queue,
+        completed: &[Completed],
+        guard: &Guard,
+        to_stage: Option<&str>,
+    ) -> Result<Vec<crate::state::Outcome>, Failure> {
+        let outcomes = self.state.complete(Kind::Pipeline, &queue.name, completed, guard, to_stage).await?;
+        self.wakes.wake(&queue.name);
         Ok(outcomes)
     }
 }

@@ -16,6 +16,9 @@ use super::{
 const WAKE_MIN: usize = 100;
 /// Items that a claim wakes at the most: more would show in how long it takes.
 const WAKE_MAX: usize = 1000;
+/// Items whose ids begin with a claim's prefix, up to which all of them are read; of more, the ready ones in their order until
+/// enough begin so.
+const FEW: i64 = 2000;
 /// A lease's length, in milliseconds. The service asks for a second at the least.
 const LEASE_MS: std::ops::RangeInclusive<u64> = 1..=86_400_000;
 
@@ -106,26 +109,58 @@ impl State {
     /// The first ready items of a stage, locked; what others have locked is left out.
     async fn ready(&self, unit: &mut Unit, stage: i64, limit: usize, prefix: &str) -> Result<Vec<Change>, Attempt> {
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = if prefix.is_empty() {
-            let statement = self.dialect.sql(concat!(
+        if !prefix.is_empty() {
+            return self.ready_by_prefix(unit, stage, limit, prefix).await;
+        }
+        let statement = self.dialect.sql(concat!(
+            "SELECT ",
+            columns!(),
+            " FROM item i WHERE i.queue = $1 AND i.stage = $2 AND i.state = 0 ",
+            "ORDER BY i.priority DESC, i.since_ms LIMIT $3 {skip}"
+        ));
+        let query = sqlx::query(statement).bind(unit.queue.id).bind(stage).bind(limit);
+        query.fetch_all(&mut *unit.tx).await?.iter().map(change).collect()
+    }
+
+    /// As above, of the items whose ids begin with `prefix`.
+    async fn ready_by_prefix(
+        &self,
+        unit: &mut Unit,
+        stage: i64,
+        limit: i64,
+        prefix: &str,
+    ) -> Result<Vec<Change>, Attempt> {
+        let end = format!("{prefix}{}", char::MAX);
+        let statement = self.dialect.sql(if self.few(unit, prefix, &end).await? {
+            // The signs keep the database from the index of what is ready.
+            concat!(
+                "SELECT ",
+                columns!(),
+                " FROM item i WHERE i.queue = $1 AND +i.stage = $2 AND +i.state = 0 AND i.item >= $4 AND i.item < $5 ",
+                "ORDER BY i.priority DESC, i.since_ms LIMIT $3 {skip}"
+            )
+        } else {
+            // The empty texts keep it from the index of ids: all that begin so would be read, and sorted.
+            concat!(
                 "SELECT ",
                 columns!(),
                 " FROM item i WHERE i.queue = $1 AND i.stage = $2 AND i.state = 0 ",
+                "AND i.item || '' >= $4 AND i.item || '' < $5 ",
                 "ORDER BY i.priority DESC, i.since_ms LIMIT $3 {skip}"
-            ));
-            sqlx::query(statement).bind(unit.queue.id).bind(stage).bind(limit).fetch_all(&mut *unit.tx).await?
-        } else {
-            let statement = self.dialect.sql(concat!(
-                "SELECT ",
-                columns!(),
-                " FROM item i WHERE i.queue = $1 AND i.stage = $2 AND i.state = 0 AND i.item >= $4 AND i.item < $5 ",
-                "ORDER BY i.priority DESC, i.since_ms LIMIT $3 {skip}"
-            ));
-            let query = sqlx::query(statement).bind(unit.queue.id).bind(stage).bind(limit);
-            let end = format!("{prefix}{}", char::MAX);
-            query.bind(prefix.to_owned()).bind(end).fetch_all(&mut *unit.tx).await?
-        };
+            )
+        });
+        let query = sqlx::query(statement).bind(unit.queue.id).bind(stage).bind(limit);
+        let rows = query.bind(prefix.to_owned()).bind(end).fetch_all(&mut *unit.tx).await?;
         rows.iter().map(change).collect()
+    }
+
+    /// Whether so few ids begin with `prefix`, whatever their items do, that reading all of them is little.
+    async fn few(&self, unit: &mut Unit, prefix: &str, end: &str) -> Result<bool, Attempt> {
+        let statement = "SELECT CAST(COUNT(*) AS BIGINT) FROM (SELECT 1 FROM item \
+                         WHERE queue = $1 AND item >= $2 AND item < $3 LIMIT $4) AS few";
+        let query = sqlx::query_scalar(statement).bind(unit.queue.id).bind(prefix.to_owned()).bind(end.to_owned());
+        let found: i64 = query.bind(FEW + 1).fetch_one(&mut *unit.tx).await?;
+        Ok(found <= FEW)
     }
 }
 

@@ -26,6 +26,23 @@ pub async fn a_prefix_bounds_a_claim(store: &Store) {
     assert_eq!(ids(&store.claim(9).await), ["b"]);
 }
 
+pub async fn a_prefix_that_many_have_bounds_a_claim_as_well(store: &Store) {
+    // More than are read one by one; the other half lies before and behind them.
+    let names: Vec<_> = (0..5000).map(|n| format!("{}/{n:05}", ["b", "a", "b", "c"][n % 4])).collect();
+    store.queue(|_| {}).await;
+    store.stage(&names.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let now = store.state.now_ms().await.unwrap();
+    let urgent = ["b/urgent", "c/urgent"].map(|id| Staging { priority: 5, ..staging(id, body(now)) });
+    store.state.stage(PIPELINE, Q, &urgent).await.unwrap();
+    let of = |limit| Claim { prefix: "b/".to_owned(), ..claim(limit) };
+    let first = store.state.claim(PIPELINE, Q, &of(100)).await.unwrap();
+    assert!(first.len() == 100 && first.iter().any(|claimed| claimed.item == "b/urgent"), "{first:?}");
+    let rest = store.state.claim(PIPELINE, Q, &of(5000)).await.unwrap();
+    assert!(first.iter().chain(&rest).all(|claimed| claimed.item.starts_with("b/")));
+    assert_eq!(rest.len(), 2501 - 100);
+    assert!(store.state.claim(PIPELINE, Q, &of(1)).await.unwrap().is_empty());
+}
+
 pub async fn an_item_is_claimed_once(store: &Store) {
     store.staged(&["x", "y", "z"], |_| {}).await;
     let now = store.state.now_ms().await.unwrap();

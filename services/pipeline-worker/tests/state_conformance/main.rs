@@ -64,6 +64,7 @@ conformance! {
     claims::{
         larger_priorities_come_first_then_the_older,
         a_prefix_bounds_a_claim,
+        a_prefix_that_many_have_bounds_a_claim_as_well,
         an_item_is_claimed_once,
         a_claim_never_takes_what_waits_for_another_stage,
         a_concurrency_limit_holds_across_claims,
