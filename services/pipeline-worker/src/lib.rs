@@ -6,6 +6,7 @@ mod bodies;
 mod failure;
 pub mod functions;
 mod pipelines;
+mod points;
 mod program;
 mod router;
 mod scale;

@@ -59,6 +59,7 @@ impl Program for PipelineWorker {
     }
 
     async fn run(settings: PipelineWorkerSettings, lifecycle: Lifecycle, traces: bool) -> Result<(), StartError> {
+        crate::points::set_up()?;
         let ports = Ports::open::<Self>(&settings, &lifecycle)?;
         let metrics = ports.metrics.clone();
         tracing::info!(
