@@ -20,6 +20,11 @@ FETCH_BENCH_ARGS ?= $(BENCH_ARGS)
 # minifugu declares Rust 1.98 and builds with 1.95: older toolchains must be told to go on.
 CARGO_FLAGS := --locked --ignore-rust-version
 
+# What the tests over real processes run. The last is pipeline-worker with points at which tests end it, under a name of
+# its own; it is built with the same packages, as their features decide which dependencies can be shared.
+TESTED := -p layer-cli -p query-router -p doc-cache -p pipeline-worker -p aerospike-stand-in
+FAILPOINTS := --features pipeline-worker/failpoints --bin pipeline-worker-failpoints
+
 .PHONY: help
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,12 +44,15 @@ test: test-rust test-fuzz test-sdks test-processes ## Run all tests
 test-rust: ## Units and services
 	scripts/need postgresql psql
 	model=$$(scripts/model "$(PYTHON)") && LAYER_TEST_MODEL_DIR="$$model" cargo test $(CARGO_FLAGS) --workspace
-	cargo build $(CARGO_FLAGS) -p layer-cli -p query-router -p doc-cache -p pipeline-worker
+	cargo build $(CARGO_FLAGS) $(TESTED)
+	cargo build $(CARGO_FLAGS) $(TESTED) $(FAILPOINTS)
 
 .PHONY: test-processes
 test-processes: $(CACHE)/test-venv/.done ## End-to-end, conformance, gRPC and demo tests over real processes
 	scripts/need openssl openssl
 	scripts/need curl curl
+	scripts/need postgresql psql
+	scripts/need faketime faketime
 	scripts/check-generated "$(CARGO_TARGET_DIR)/debug/layer"
 	cd tests && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/test-venv/bin/python" -m pytest -q
 	cd examples/catalog && "$(CACHE)/test-venv/bin/python" -m pytest -q
@@ -57,6 +65,7 @@ test-sdks: $(CACHE)/test-venv/.done ## The official SDKs' own live tests, agains
 lint: $(TOOLS)/buf $(CACHE)/test-venv/.done ## Formatting, clippy, buf, ruff
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	cargo clippy $(CARGO_FLAGS) -p pipeline-worker --features failpoints -- -D warnings
 	"$(TOOLS)/buf" lint
 	"$(TOOLS)/buf" breaking --against proto/baseline.binpb
 	"$(CACHE)/test-venv/bin/ruff" check tests examples
@@ -88,11 +97,22 @@ bench-queue: $(CACHE)/bench-peer/.done ## Measure queues against graphile-worker
 	"$(CARGO_TARGET_DIR)/release/layer-bench" queue --worker-bin "$(CARGO_TARGET_DIR)/release/pipeline-worker" \
 		--peer "$(CACHE)/bench-peer" --out docs/benchmarks.md $(QUEUE_BENCH_ARGS)
 
+# Not a part of `bench`: the environment of sentence-transformers takes more than 5 GB.
+.PHONY: bench-embed
+bench-embed: $(CACHE)/embed-venv/.done ## Measure embedding against sentence-transformers; writes docs/benchmarks.md
+	cargo build $(CARGO_FLAGS) --profile dist -p layer-bench
+	model=$$(scripts/model "$(PYTHON)") && "$(CARGO_TARGET_DIR)/dist/layer-bench" embed --model "$$model" \
+		--peer-python "$(CACHE)/embed-venv" --out docs/benchmarks.md $(BENCH_ARGS)
+
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
 	scripts/need nginx nginx
-	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache -p pipeline-worker -p layer-bench
+	scripts/need postgresql psql
+	scripts/need faketime faketime
+	cargo build $(CARGO_FLAGS) --release $(TESTED) -p layer-bench
+	cargo build $(CARGO_FLAGS) --release $(TESTED) -p layer-bench $(FAILPOINTS)
 	cd tests && LAYER_SOAK=1 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q e2e
+	cd tests && LAYER_SOAK=1 LAYER_FAULT_SECONDS=$(SOAK_SECONDS) LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s pipelines
 	cd tests && LAYER_FAULT_SECONDS=60 LAYER_FAULT_SEEDS=1,2,3,4,5 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s faults
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
 	"$(CARGO_TARGET_DIR)/release/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/release/query-router" \
@@ -133,6 +153,9 @@ $(CACHE)/bench-peer/.done: tests/bench/peer/package-lock.json tests/bench/peer/p
 
 $(CACHE)/demo-venv/.done: examples/catalog/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/demo-venv" $<
+
+$(CACHE)/embed-venv/.done: tests/bench/src/embed/requirements.txt scripts/venv
+	scripts/venv "$(PYTHON)" "$(CACHE)/embed-venv" $<
 
 $(CACHE)/test-venv/.done: tests/requirements.txt examples/catalog/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/test-venv" tests/requirements.txt examples/catalog/requirements.txt

@@ -30,6 +30,10 @@ pub enum Verb {
     Namespaces(Namespaces),
     /// Read a namespace into the document cache
     Warm(Warm),
+    /// Turn documents into rows, stage by stage
+    Pipeline(Pipeline),
+    /// Look after functions, which enrich rows
+    Function(Function),
     /// Look into the document cache
     Cache(Cache),
     /// Print the version
@@ -91,7 +95,10 @@ pub struct Up {
     /// Address of the document cache; its admin port is 1000 above. Without, where cache.addresses of the router names others
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8081")]
     pub doc_cache_address: String,
-    /// Let the stand-in, which takes any key, the cache, which asks for none, and the router in front of them listen where others can reach them
+    /// Address of the pipeline-worker; its admin port is 1000 above. Without, where pipelines.addresses of the router names others
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8082")]
+    pub pipeline_worker_address: String,
+    /// Let the stand-in, which takes any key, the cache and the pipeline-worker, which ask for none, and the router in front of them listen where others can reach them
     #[arg(long)]
     pub open_anywhere: bool,
     /// TOML file of the router's settings
@@ -195,6 +202,178 @@ pub struct Warm {
     /// Return at once and let the job go on; without, ctrl-c cancels it
     #[arg(long)]
     pub detach: bool,
+}
+
+/// `layer pipeline`
+#[derive(Debug, Clone, Args)]
+pub struct Pipeline {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: PipelineVerb,
+}
+
+/// What `layer pipeline` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum PipelineVerb {
+    /// Chunk, embed and index files: makes the pipeline, stages the files and works until all are done
+    Run(Run),
+    /// List pipelines
+    Ls(Mesh),
+    /// Say how far a pipeline is
+    Status {
+        /// The mesh.
+        #[command(flatten)]
+        mesh: Mesh,
+        /// The pipeline
+        id: String,
+    },
+    /// List documents that failed for good
+    Failed(Letters),
+    /// Put documents that failed back to work
+    Retry(Retry),
+    /// Delete a pipeline; rows that it has written stay
+    Rm {
+        /// The mesh.
+        #[command(flatten)]
+        mesh: Mesh,
+        /// The pipeline
+        id: String,
+    },
+}
+
+/// `layer pipeline run`
+#[derive(Debug, Clone, Args)]
+pub struct Run {
+    /// The mesh.
+    #[command(flatten)]
+    pub mesh: Mesh,
+    /// Files (text, Markdown, HTML, PDF), patterns, .jsonl files with `id` and `text`, or s3://BUCKET/PREFIX with LAYER_OBJECT_STORE_*
+    #[arg(required = true, value_name = "FILES", value_hint = ValueHint::FilePath)]
+    pub sources: Vec<String>,
+    /// The namespace that rows are written to
+    #[arg(long, value_name = "NAMESPACE")]
+    pub to: String,
+    /// The pipeline's id [default: the namespace]
+    #[arg(long, value_name = "ID")]
+    pub pipeline: Option<String>,
+    /// Directory of a model of the BERT family as sentence-transformers saves it: it runs in this process
+    #[arg(long, value_name = "DIR", env = "LAYER_EMBED_MODEL_DIR", value_hint = ValueHint::DirPath, required_unless_present = "endpoint", conflicts_with = "endpoint")]
+    pub model: Option<PathBuf>,
+    /// Base URL of an endpoint that speaks OpenAI's embeddings call, for example https://api.openai.com/v1
+    #[arg(long, value_name = "URL", requires = "endpoint_model")]
+    pub endpoint: Option<String>,
+    /// The endpoint's name of the model
+    #[arg(long, value_name = "NAME")]
+    pub endpoint_model: Option<String>,
+    /// The endpoint's key
+    #[arg(long, value_name = "KEY", env = "OPENAI_API_KEY", hide_env_values = true)]
+    pub endpoint_key: Option<String>,
+    /// The largest chunk, in characters
+    #[arg(long, default_value_t = 1000)]
+    pub chunk_size: u32,
+    /// How much of a chunk's end is repeated at the beginning of the next, in characters
+    #[arg(long, default_value_t = 100)]
+    pub chunk_overlap: u32,
+    /// How distances are measured in a namespace that is new
+    #[arg(long, default_value = "cosine_distance", value_parser = ["cosine_distance", "euclidean_squared"])]
+    pub distance_metric: String,
+}
+
+impl Run {
+    /// The pipeline's id.
+    pub fn id(&self) -> &str {
+        self.pipeline.as_deref().unwrap_or(&self.to)
+    }
+}
+
+/// `layer function`
+#[derive(Debug, Clone, Args)]
+pub struct Function {
+    /// What to do
+    #[command(subcommand)]
+    pub verb: FunctionVerb,
+}
+
+/// What `layer function` can do.
+#[derive(Debug, Clone, Subcommand)]
+pub enum FunctionVerb {
+    /// List functions
+    Ls(Mesh),
+    /// Say how far a function is
+    Status {
+        /// The mesh.
+        #[command(flatten)]
+        mesh: Mesh,
+        /// The function
+        id: String,
+    },
+    /// List rows that failed for good
+    Failed(Letters),
+    /// Put rows that failed back to work
+    Retry {
+        /// The mesh.
+        #[command(flatten)]
+        mesh: Mesh,
+        /// The function
+        id: String,
+    },
+    /// Stop discovery and claims; leases run on
+    Pause {
+        /// The mesh.
+        #[command(flatten)]
+        mesh: Mesh,
+        /// The function
+        id: String,
+    },
+    /// Go on after a pause
+    Resume {
+        /// The mesh.
+        #[command(flatten)]
+        mesh: Mesh,
+        /// The function
+        id: String,
+    },
+    /// Look for rows to do, now
+    Discover {
+        /// The mesh.
+        #[command(flatten)]
+        mesh: Mesh,
+        /// The function
+        id: String,
+    },
+    /// Delete a function; what it has written to rows stays
+    Rm {
+        /// The mesh.
+        #[command(flatten)]
+        mesh: Mesh,
+        /// The function
+        id: String,
+    },
+}
+
+/// Dead letters to list.
+#[derive(Debug, Clone, Args)]
+pub struct Letters {
+    /// The mesh.
+    #[command(flatten)]
+    pub mesh: Mesh,
+    /// The pipeline or function
+    pub id: String,
+    /// At the most so many
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub limit: u32,
+}
+
+/// Dead letters to put back.
+#[derive(Debug, Clone, Args)]
+pub struct Retry {
+    /// The mesh.
+    #[command(flatten)]
+    pub mesh: Mesh,
+    /// The pipeline
+    pub id: String,
+    /// The documents [default: all that failed]
+    pub documents: Vec<String>,
 }
 
 /// `layer cache`

@@ -38,6 +38,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Verb::Query(query) => client::run(verbs::query(&query)),
         Verb::Namespaces(namespaces) => client::run(verbs::namespaces(&namespaces)),
         Verb::Warm(warm) => client::run(verbs::warm(&warm)),
+        Verb::Pipeline(pipeline) => client::run(verbs::pipeline(&pipeline.verb)),
+        Verb::Function(function) => client::run(verbs::function(&function.verb)),
         Verb::Cache(cache) => client::run(verbs::cache(&cache)),
         Verb::Version => {
             say(concat!("layer ", env!("CARGO_PKG_VERSION"), "\n"));

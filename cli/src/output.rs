@@ -37,6 +37,11 @@ pub fn render(head: &[&str], rows: &[Vec<String>]) -> String {
     all.into_iter().map(line).collect()
 }
 
+/// A text without what a terminal would act on: for ids, of which no part may be missing.
+pub fn clean(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// A value in one short line: a terminal is no place for a whole vector or article.
 pub fn short(value: &serde_json::Value) -> String {
     const CHARACTERS_MAX: usize = 60;
@@ -45,7 +50,7 @@ pub fn short(value: &serde_json::Value) -> String {
         serde_json::Value::Null => String::new(),
         other => other.to_string(),
     };
-    let clean: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let clean = clean(&text);
     match clean.char_indices().nth(CHARACTERS_MAX) {
         Some((end, _)) => format!("{}…", &clean[..end]),
         None => clean,

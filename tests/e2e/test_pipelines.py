@@ -168,7 +168,7 @@ def test_every_step_may_be_repeated(pipeline: Pipeline, router: Program) -> None
     [claimed] = pipeline.claim()
     chunks = pipeline.chunks("d")
     answers = [pipeline.put(claimed, chunks)["status"] for _ in range(2)]
-    assert answers[0] == "DOCUMENT_STATUS_DONE"
+    assert answers == ["DOCUMENT_STATUS_DONE"] * 2
     assert rows(router, pipeline.name) == {"a": "one"}
     assert pipeline.counts()["indexed"] == 1
 
@@ -318,3 +318,19 @@ def test_with_the_router_away_documents_keep_their_leases(
             assert beat["status"] == "DOCUMENT_STATUS_DONE"
     finally:
         alone.process.kill()
+
+
+def test_keda_is_told_of_work(pipeline: Pipeline, worker: Program) -> None:
+    with Service(worker, "externalscaler.ExternalScaler") as scaler:
+        asked = {"scalerMetadata": {"pipeline": pipeline.name, "documentsPerReplica": "10"}}
+        assert scaler.call("IsActive", **asked)["result"] is False
+        pipeline.stage("a", x="1")
+        pipeline.stage("b", x="1")
+        pipeline.claim(limit=1)
+        assert scaler.call("IsActive", **asked)["result"] is True
+        value = scaler.call("GetMetrics", scaledObjectRef=asked, metricName="layer_pipeline_backlog")["metricValues"][0]
+        assert value["metricValueFloat"] == 2
+        assert scaler.call("GetMetricSpec", **asked)["metricSpecs"][0]["targetSize"] == "10"
+        with pytest.raises(FailedCall) as failed:
+            scaler.call("IsActive", scalerMetadata={"pipeline": pipeline.name, "stage": "nowhere"})
+        assert "scalerMetadata.stage" in failed.value.text

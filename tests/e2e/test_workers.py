@@ -1,4 +1,4 @@
-"""The built-in workers over the real parts: sources become chunks, chunks become rows, and nothing is lost or burnt on the way."""
+"""The built-in workers over the real parts: sources become chunks, chunks become rows, and nothing is lost or burnt."""
 
 from __future__ import annotations
 

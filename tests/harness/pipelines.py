@@ -20,13 +20,28 @@ from .programs import INTERNAL_KEY, KEY, Program, flags
 PIPELINES = "layer.pipeline.v1.PipelineService"
 FUNCTIONS = "layer.function.v1.FunctionService"
 WITHIN_S = 20.0
+# A service that was restarted is found again at once.
+CHANNEL = [
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.initial_reconnect_backoff_ms", 20),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 100),
+    # Two clients of one address do not share a connection that one of them has seen fail.
+    ("grpc.use_local_subchannel_pool", 1),
+]
 
 
 def start_pipeline_worker(
-    router_url: str, directory: Path, settings: Mapping[str, Any] | None = None, ready: bool = True
+    router_url: str,
+    directory: Path,
+    settings: Mapping[str, Any] | None = None,
+    ready: bool = True,
+    port: int | None = None,
+    env: Mapping[str, str] | None = None,
+    program_name: str = "pipeline-worker",
 ) -> Program:
     """A pipeline-worker on a free port, on SQLite and bodies in `directory` unless the settings say otherwise."""
-    port = free_port()
+    port = port or free_port()
     directory.mkdir(parents=True, exist_ok=True)
     own = {
         "listen.address": f"127.0.0.1:{port}",
@@ -43,7 +58,7 @@ def start_pipeline_worker(
         "drain.timeout_ms": 10_000,
     } | dict(settings or {})
     given = {path: value for path, value in own.items() if value is not None}
-    process = Process("pipeline-worker", [binary("pipeline-worker"), *flags(given)])
+    process = Process(program_name, [binary(program_name), *flags(given)], env)
     program = Program(process, port, port + ADMIN_OFFSET)
     if ready:
         program.wait_ready()
@@ -62,7 +77,7 @@ class Service:
     def __init__(self, program: Program, service: str = PIPELINES, metadata: tuple[tuple[str, str], ...] = ()) -> None:
         self.name = service
         self.address = program.address
-        self.channel = grpc.insecure_channel(program.address, [("grpc.max_receive_message_length", -1)])
+        self.channel = grpc.insecure_channel(program.address, CHANNEL)
         self.metadata = (("authorization", f"Bearer {KEY}"), *metadata)
 
     def __enter__(self) -> Service:
@@ -89,4 +104,6 @@ class Service:
 
 
 def plain(message: Any) -> dict[str, Any]:
-    return json_format.MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return json_format.MessageToDict(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+    )

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from .ports import free_port
@@ -31,7 +32,9 @@ def programs() -> Path:
 class Postgres:
     """The cluster; its server can be stopped, killed and started again on the same data."""
 
-    def __init__(self) -> None:
+    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+        """`env`: variables of the server alone."""
+        self._env = env
         # Not under pytest's own directory, which only its owner can enter.
         self.directory = Path(tempfile.mkdtemp(prefix="layer-postgres-"))
         self.port = free_port()
@@ -39,18 +42,34 @@ class Postgres:
         if os.geteuid() == 0:
             account = pwd.getpwnam(USER)
             os.chown(self.directory, account.pw_uid, account.pw_gid)
-        initdb = [str(programs() / "initdb"), "-D", str(self.directory / "data"), "-U", USER, "-A", "trust", "-E", "UTF8"]
+        initdb = [
+            str(programs() / "initdb"),
+            "-D",
+            str(self.directory / "data"),
+            "-U",
+            USER,
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+        ]
         made = subprocess.run(self._as_user(initdb), capture_output=True, text=True, check=False, cwd="/")
         assert made.returncode == 0, made.stderr
         self.start()
 
     def _as_user(self, arguments: list[str]) -> list[str]:
-        return ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *arguments] if os.geteuid() == 0 else arguments
+        return (
+            ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups", *arguments]
+            if os.geteuid() == 0
+            else arguments
+        )
 
     def start(self) -> None:
         arguments = [str(programs() / "postgres"), "-D", str(self.directory / "data"), "-p", str(self.port)]
         arguments += ["-c", "listen_addresses=127.0.0.1", "-k", str(self.directory), "-c", "max_connections=100"]
-        self.process = Process("postgres", self._as_user(arguments))
+        # Not the variables of what changes the user: a library would make things there that the server cannot use.
+        variables = [f"{name}={value}" for name, value in (self._env or {}).items()]
+        self.process = Process("postgres", self._as_user(["env", *variables, *arguments]))
 
         def ready() -> bool:
             assert self.process.exit_code is None, f"PostgreSQL ended early:\n{self.process.log}"

@@ -123,6 +123,8 @@ def up_arguments(data_dir: Path, router_port: int, stand_in_port: int) -> list[s
         f"127.0.0.1:{stand_in_port}",
         "--doc-cache-address",
         f"127.0.0.1:{free_port()}",
+        "--pipeline-worker-address",
+        f"127.0.0.1:{free_port()}",
     ]
 
 

@@ -51,7 +51,7 @@ def start_worker(kind: str, service: Program, pipeline: str, settings: Mapping[s
 
 
 class Endpoint:
-    """An endpoint that speaks OpenAI's embeddings call. A text's vector is its length and the code of its first character."""
+    """An endpoint that speaks OpenAI's embeddings call. A text's vector: its length, its first character's code."""
 
     def __init__(self, port: int | None = None) -> None:
         self.requests: list[list[str]] = []
@@ -63,7 +63,7 @@ class Endpoint:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802
+            def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["content-length"])))
                 endpoint.keys.add(self.headers["authorization"])
                 endpoint.requests.append(body["input"])

@@ -12,6 +12,8 @@ pub struct Parts {
     pub stand_in: Option<(String, String)>,
     /// The document cache's address and admin URL, where this mesh has its own.
     pub doc_cache: Option<(String, String)>,
+    /// The pipeline-worker's address and admin URL, where this mesh has its own.
+    pub pipeline_worker: Option<(String, String)>,
     /// The origin's host and port.
     pub origin: String,
     /// The key that the lines show.
@@ -31,6 +33,10 @@ pub fn banner(parts: &Parts) -> String {
     if let Some((url, admin)) = &parts.doc_cache {
         let what = "gRPC; documents in memory and in the data directory, disposable".to_owned();
         rows.push(vec!["doc-cache".to_owned(), url.clone(), admin.clone(), what]);
+    }
+    if let Some((url, admin)) = &parts.pipeline_worker {
+        let what = "gRPC; pipelines and functions, their state in the data directory".to_owned();
+        rows.push(vec!["pipeline-worker".to_owned(), url.clone(), admin.clone(), what]);
     }
     let origin = match &parts.stand_in {
         Some((url, admin)) => {
@@ -71,6 +77,7 @@ mod tests {
             router_admin: "http://127.0.0.1:9080".to_owned(),
             stand_in: Some(("http://127.0.0.1:8090".to_owned(), "http://127.0.0.1:9090".to_owned())),
             doc_cache: Some(("http://127.0.0.1:8081".to_owned(), "http://127.0.0.1:9081".to_owned())),
+            pipeline_worker: Some(("http://127.0.0.1:8082".to_owned(), "http://127.0.0.1:9082".to_owned())),
             origin: "127.0.0.1:8090".to_owned(),
             key: "demo",
             data_dir: "d".to_owned(),
@@ -78,6 +85,7 @@ mod tests {
         let text = banner(&parts);
         assert!(text.contains("Bearer demo") && text.contains("not Turbopuffer"), "{text}");
         assert!(text.contains("http://127.0.0.1:8081") && text.contains("http://127.0.0.1:9081"), "{text}");
+        assert!(text.contains("http://127.0.0.1:8082") && text.contains("http://127.0.0.1:9082"), "{text}");
         (parts.stand_in, parts.key) = (None, "$LAYER_ORIGIN_API_KEY");
         let text = banner(&parts);
         assert!(text.contains("$LAYER_ORIGIN_API_KEY") && !text.contains("stand-in"), "{text}");

@@ -2,18 +2,13 @@
 //!
 //! Its settings are its own: the environment's are the router's, but for the sections that only it has.
 
-use std::{collections::BTreeMap, ffi::OsString};
+use std::ffi::OsString;
 
-use doc_cache::{DocCache, DocCacheSettings};
-use layer_service::{
-    config::{self, Environment, Sources},
-    lifecycle::{Lifecycle, Stage},
-    program::{Program, StartError},
-};
+use doc_cache::DocCacheSettings;
+use layer_service::config::{self, Environment, Sources};
 use serde_json::json;
-use tokio::task::JoinHandle;
 
-use super::mesh::admin_address;
+use super::{mesh::admin_address, part::own_variables};
 use crate::{arguments::Up, failure::Failure};
 
 /// Variables that can only be meant for the cache.
@@ -26,8 +21,7 @@ const SETTLE_MS: u64 = 3000;
 
 /// The settings of the cache of `layer up`.
 pub fn settings(arguments: &Up, environment: &dyn Environment) -> Result<DocCacheSettings, Failure> {
-    let own = environment.names().into_iter().filter(|name| OWN_VARIABLES.iter().any(|own| name.starts_with(own)));
-    let own: BTreeMap<String, String> = own.filter_map(|name| Some((name.clone(), environment.get(&name)?))).collect();
+    let own = own_variables(environment, &OWN_VARIABLES);
     let address = &arguments.doc_cache_address;
     let sources = Sources {
         program: "layer up",
@@ -48,44 +42,10 @@ pub fn settings(arguments: &Up, environment: &dyn Environment) -> Result<DocCach
     Ok(config::load::<DocCacheSettings>(sources)?.settings)
 }
 
-/// A running cache.
-pub struct Running {
-    lifecycle: Lifecycle,
-    task: JoinHandle<Result<(), StartError>>,
-}
-
-impl Running {
-    /// Starts it, and returns when it takes calls.
-    pub async fn start(settings: DocCacheSettings, traces: bool) -> Result<Self, Failure> {
-        let lifecycle = Lifecycle::default();
-        let mut task = tokio::spawn(DocCache::run(settings, lifecycle.clone(), traces));
-        tokio::select! {
-            () = lifecycle.reached(Stage::Serving) => Ok(Self { lifecycle, task }),
-            ended = &mut task => Err(how_it_ended(ended).err().unwrap_or_else(|| Failure::new("doc-cache stopped"))),
-        }
-    }
-
-    /// Stops it, once nobody calls it any more.
-    pub async fn stop(self) -> Result<(), Failure> {
-        self.lifecycle.advance(Stage::Noticing);
-        how_it_ended(self.task.await)
-    }
-}
-
-fn how_it_ended(ended: Result<Result<(), StartError>, tokio::task::JoinError>) -> Result<(), Failure> {
-    match ended {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(StartError::Bind(error))) => {
-            Err(Failure::new(format!("{error}; choose another with --doc-cache-address")))
-        }
-        Ok(Err(StartError::Config(error))) => Err(error.into()),
-        Ok(Err(error)) => Err(Failure::new(error.to_string())),
-        Err(error) => Err(Failure::new(format!("doc-cache failed: {error}"))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use clap::Parser as _;
 
     use super::*;

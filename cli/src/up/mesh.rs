@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, ffi::OsString};
 
+use ::doc_cache::DocCache;
+use ::pipeline_worker::PipelineWorker;
 use layer_service::{
     config::{self, Environment, Loaded, ProcessEnvironment, Sources},
     lifecycle::{Lifecycle, Stage},
@@ -15,6 +17,8 @@ use tokio::task::JoinHandle;
 use super::{
     banner::{Parts, banner},
     doc_cache,
+    part::Running,
+    pipeline_worker,
     stand_in::StandIn,
     state::Claim,
 };
@@ -48,10 +52,15 @@ pub async fn run(arguments: &Up) -> Result<(), Failure> {
         stand_in = Some(tokio::spawn(opened.serve(origin_life.clone())));
         origin_life.reached(Stage::Serving).await;
     }
-    let mut cache = None;
+    let mut beside = Vec::new();
     if starts_cache(arguments, &settings) {
-        let cache_settings = doc_cache::settings(arguments, &ProcessEnvironment)?;
-        cache = Some(doc_cache::Running::start(cache_settings, telemetry.traces()).await?);
+        let cache = doc_cache::settings(arguments, &ProcessEnvironment)?;
+        beside.push(Running::start::<DocCache>("--doc-cache-address", cache, telemetry.traces()).await?);
+    }
+    if starts_pipelines(arguments, &settings) {
+        let worker = pipeline_worker::settings(arguments, &settings, &ProcessEnvironment)?;
+        let flag = "--pipeline-worker-address";
+        beside.push(Running::start::<PipelineWorker>(flag, worker, telemetry.traces()).await?);
     }
     let parts = parts(arguments, &settings, !own_origin)?;
     let router = tokio::spawn(QueryRouter::run(settings, router_life.clone(), telemetry.traces()));
@@ -64,9 +73,10 @@ pub async fn run(arguments: &Up) -> Result<(), Failure> {
             routed.await.and(Err(early))
         }
     };
-    // The router drains first: what it has in flight still needs its cache and its origin.
-    if let Some(cache) = cache {
-        ended = ended.and(cache.stop().await);
+    // The router drains first: what it has in flight still needs the other parts and its origin. The last one that was
+    // started uses the others.
+    while let Some(part) = beside.pop() {
+        ended = ended.and(part.stop().await);
     }
     origin_life.advance(Stage::Noticing);
     if let Some(stand_in) = stand_in {
@@ -80,6 +90,11 @@ pub async fn run(arguments: &Up) -> Result<(), Failure> {
 /// Whether the router's cache is the one that `layer up` starts: so it is where nobody named another, or none.
 fn starts_cache(arguments: &Up, settings: &RouterSettings) -> bool {
     settings.cache.addresses == [arguments.doc_cache_address.as_str()]
+}
+
+/// Whether the router's pipelines are those that `layer up` starts.
+fn starts_pipelines(arguments: &Up, settings: &RouterSettings) -> bool {
+    settings.pipelines.addresses == [arguments.pipeline_worker_address.as_str()]
 }
 
 /// The stand-in's end before it is told to end; never, where there is none.
@@ -135,7 +150,13 @@ fn settings(arguments: &Up, environment: &dyn Environment) -> Result<(RouterSett
         about: "",
         environment,
         arguments: std::iter::once(OsString::from("layer")).chain(flags.flatten()).collect(),
-        presets: vec![("log.filter", json!("warn")), ("cache.addresses", json!([arguments.doc_cache_address]))],
+        presets: vec![
+            ("log.filter", json!("warn")),
+            ("cache.addresses", json!([arguments.doc_cache_address])),
+            ("pipelines.addresses", json!([arguments.pipeline_worker_address])),
+            // Nobody needs to know it but the parts that this process starts.
+            ("auth.internal_key", json!(format!("{:032x}{:032x}", fastrand::u128(..), fastrand::u128(..)))),
+        ],
     };
     let given = config::given::<RouterSettings>(&sources)?;
     let own_origin = given.contains("origin.url") || given.contains("origin.region");
@@ -181,6 +202,12 @@ fn parts(arguments: &Up, settings: &RouterSettings, embedded: bool) -> Result<Pa
             .then(|| {
                 admin_address(&arguments.doc_cache_address)
                     .map(|admin| (url(&arguments.doc_cache_address), url(&admin)))
+            })
+            .transpose()?,
+        pipeline_worker: starts_pipelines(arguments, settings)
+            .then(|| {
+                let address = &arguments.pipeline_worker_address;
+                admin_address(address).map(|admin| (url(address), url(&admin)))
             })
             .transpose()?,
         origin: settings.origin.target()?.address(),

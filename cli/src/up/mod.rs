@@ -4,10 +4,13 @@ mod banner;
 mod detach;
 mod doc_cache;
 mod mesh;
+mod part;
+mod pipeline_worker;
 mod stand_in;
 mod state;
 
 pub use detach::down;
+pub use part::own_variables;
 
 use layer_service::{lifecycle::Lifecycle, program::stop_at_signal};
 

@@ -1,14 +1,19 @@
 //! What can be asked of a running mesh.
 
 mod cache;
+mod function;
 mod namespaces;
+mod pipeline;
 mod query;
 mod reference;
+mod run;
 mod status;
 mod warm;
 
 pub use cache::cache;
+pub use function::function;
 pub use namespaces::namespaces;
+pub use pipeline::pipeline;
 pub use query::query;
 pub use reference::reference;
 pub use status::status;
@@ -16,7 +21,7 @@ pub use warm::warm;
 
 use std::fmt::Write as _;
 
-/// A namespace's name as a part of a path.
+/// A name as a part of a path.
 fn encoded(name: &str) -> String {
     let mut path = String::with_capacity(name.len());
     for byte in name.bytes() {

@@ -2,6 +2,7 @@
 
 use doc_cache::DocCacheSettings;
 use layer_service::{config::reference as settings, metrics::inventory};
+use pipeline_worker::PipelineWorkerSettings;
 use query_router::RouterSettings;
 
 use crate::arguments::ReferencePage;
@@ -23,15 +24,17 @@ or the origin could not be reached) or `timeout`. Process metrics (`process_*`) 
 pub fn reference(page: ReferencePage) -> String {
     match page {
         ReferencePage::Configuration => format!(
-            "{CONFIGURATION}{}\n{}",
+            "{CONFIGURATION}{}\n{}\n{}",
             settings::<RouterSettings>("query-router"),
             settings::<DocCacheSettings>("doc-cache"),
+            settings::<PipelineWorkerSettings>("pipeline-worker"),
         ),
         ReferencePage::Metrics => {
             format!(
-                "{METRICS}{}\n{}",
+                "{METRICS}{}\n{}\n{}",
                 inventory("query-router", &query_router::metrics()),
-                inventory("doc-cache", &doc_cache::metrics())
+                inventory("doc-cache", &doc_cache::metrics()),
+                inventory("pipeline-worker", &pipeline_worker::metrics())
             )
         }
     }

@@ -29,6 +29,9 @@ pub enum NotStored {
     /// The cache was not there.
     #[error("{0}")]
     Away(Away),
+    /// The look-up gave no leave to fill: it settles after a start, refuses writes, or the key is being written.
+    #[error("the document cache gives no leave to fill at present")]
+    NoLease,
     /// It refuses writes at present: it is full, or too busy.
     #[error("the document cache refuses writes")]
     StopWrites,

@@ -22,13 +22,15 @@ use crate::{
     functions::FunctionsService,
     pipelines::Pipelines,
     router::Router,
+    scale,
     settings::PipelineWorkerSettings,
     state::{Error, State},
     upkeep::Upkeep,
 };
 
 /// The services of the contract that this program answers.
-const SERVICES: &[&str] = &["layer.pipeline.v1.PipelineService", "layer.function.v1.FunctionService"];
+const SERVICES: &[&str] =
+    &["layer.pipeline.v1.PipelineService", "layer.function.v1.FunctionService", layer_scaler::SERVICE];
 /// How long copies for the document cache may take at the end.
 const CACHE_STOP: Duration = Duration::from_secs(2);
 /// Between two attempts to bring the schema up to date while the database is away.
@@ -57,6 +59,7 @@ impl Program for PipelineWorker {
     }
 
     async fn run(settings: PipelineWorkerSettings, lifecycle: Lifecycle, traces: bool) -> Result<(), StartError> {
+        crate::points::set_up()?;
         let ports = Ports::open::<Self>(&settings, &lifecycle)?;
         let metrics = ports.metrics.clone();
         tracing::info!(
@@ -76,7 +79,9 @@ impl Program for PipelineWorker {
         let functions = FunctionsService::new(state.clone(), router.clone(), settings.functions.clone(), &metrics);
         let upkeep = Upkeep::new(state.clone(), bodies, router, settings.upkeep.clone(), &metrics);
         let message_bytes = usize::try_from(settings.limits.body_bytes).unwrap_or(usize::MAX);
-        let own = Routes::new(pipelines.server(message_bytes)).add_service(functions.server(message_bytes));
+        let own = Routes::new(pipelines.server(message_bytes))
+            .add_service(functions.server(message_bytes))
+            .add_service(scale::service(state.clone(), lifecycle.clone()));
         let shape = Shape {
             services: SERVICES,
             contract: layer_proto::FILE_DESCRIPTOR_SET,

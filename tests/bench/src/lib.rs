@@ -7,6 +7,7 @@
 
 pub mod bodies;
 pub mod case;
+pub mod embed;
 pub mod fetch;
 pub mod figures;
 pub mod flat;

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use layer_bench::case::Case;
 use layer_bench::load::{Generator, Limit, Plan};
 use layer_bench::origin::Server;
-use layer_bench::{fetch, flat, queue, run, train, warm};
+use layer_bench::{embed, fetch, flat, queue, run, train, warm};
 
 /// Measures the query-router beside nginx and beside no proxy at all.
 #[derive(Debug, Parser)]
@@ -33,6 +33,8 @@ enum Command {
     Run(run::Options),
     /// Compares fetches through the router and its cache with bare gRPC, Redis and the origin, and writes with and without.
     Fetch(fetch::Options),
+    /// Embeds texts by the model in the process, and compares with sentence-transformers.
+    Embed(embed::Options),
     /// Warms a namespace, and compares with the origin read by the same queries.
     Warm(warm::Options),
     /// Stages, claims and completes jobs, beside another queue on the same PostgreSQL server.
@@ -86,6 +88,7 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Load(load) => load.run(),
         Command::Run(options) => run::run(&options),
         Command::Fetch(options) => fetch::run(&options),
+        Command::Embed(options) => embed::run(&options),
         Command::Warm(options) => warm::run(&options),
         Command::Queue(options) => queue::run(&options),
         Command::CacheMemory(options) => fetch::memory::run(&options),

@@ -73,8 +73,7 @@ async fn copy_batch(cache: &Cache, observe: &Observe, scope: &Scope, copies: Vec
             (Lookup::Hit(_), _) => {}
             (Lookup::Miss(Some(lease)), _) => fills.push(value(key, lease, plain)),
             (Lookup::Miss(None), GetOutcome::Away(away)) => not_written(observe, &away),
-            // It gives no lease while it refuses writes.
-            (Lookup::Miss(None), GetOutcome::Answered) => not_written(observe, &NotStored::StopWrites),
+            (Lookup::Miss(None), GetOutcome::Answered) => not_written(observe, &NotStored::NoLease),
         }
     }
     for stored in cache.store(scope, fills).await {

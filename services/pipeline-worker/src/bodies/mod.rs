@@ -18,7 +18,7 @@ use layer_object_store::{Condition, Error, ObjectStore};
 use layer_proto::pipeline::v1::Chunk;
 use layer_service::metrics::Metrics;
 
-use crate::state::Body;
+use crate::{points, state::Body};
 
 use observe::Observe;
 
@@ -87,7 +87,10 @@ impl Bodies {
     async fn write(&self, key: String, plain: Bytes) -> Result<(), Error> {
         let compressed = format::compressed(plain).await?;
         // Where there is such an object it has the same content, minted in the same millisecond.
-        self.store.put(&key, compressed, Condition::Always).await.map(drop)
+        points::reach("body.before");
+        self.store.put(&key, compressed, Condition::Always).await?;
+        points::reach("body.after");
+        Ok(())
     }
 
     /// Puts copies into the cache, as best it goes. Call it when the state names them.

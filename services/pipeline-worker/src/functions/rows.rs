@@ -22,6 +22,8 @@ use layer_proto::{
     },
 };
 
+use crate::points;
+
 /// A row, as it is now.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Row {
@@ -128,7 +130,10 @@ impl<R: RouterCalls> Rows<R> {
     }
 
     pub(crate) async fn write(&self, request: WriteRequest) -> Result<WriteResponse, Trouble> {
-        self.router.write(request, self.within).await.map_err(trouble)
+        points::reach("function.write.before");
+        let written = self.router.write(request, self.within).await;
+        points::reach("function.write.after");
+        written.map_err(trouble)
     }
 
     /// The types of a namespace's attributes by name, but of Layer's own.

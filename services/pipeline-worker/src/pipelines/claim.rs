@@ -61,7 +61,7 @@ impl Asked {
 
 /// The stage in which documents of `stage` are worked on where the claim does not say: the next one, unless that is the
 /// last, in which they are done.
-fn working(stages: &[String], stage: &str) -> String {
+pub(crate) fn working(stages: &[String], stage: &str) -> String {
     let place = stages.iter().position(|name| name == stage).unwrap_or_default();
     let next = stages.get(place + 1).filter(|_| place + 2 < stages.len());
     next.map_or_else(|| stage.to_owned(), Clone::clone)

@@ -26,6 +26,7 @@ use crate::{
     state::{Error, Queue, Spec, State},
 };
 
+pub(crate) use claim::working;
 pub(crate) use rows::{PARENT, older_than};
 use wake::Wakes;
 

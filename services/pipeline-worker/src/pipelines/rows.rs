@@ -23,6 +23,7 @@ use prost::Message as _;
 use super::{Pipelines, Target, chunk_id, convert};
 use crate::{
     failure::Failure,
+    points,
     state::{Completed, Guard, Held, Kind, Outcome, Queue, Refusal, Staging},
 };
 
@@ -54,17 +55,22 @@ impl Pipelines {
         until: Instant,
     ) -> Result<PutRowsResponse, Failure> {
         let target = Target::of(queue)?;
+        points::reach("put_rows.check.before");
         let allowed = self.state.check(queue, &held, guard).await?;
+        points::reach("put_rows.check.after");
         let mut results = Vec::with_capacity(documents.len());
         let mut admitted = Vec::new();
         for ((document, held), allowed) in documents.into_iter().zip(held).zip(allowed) {
-            let verdict = allowed.verdict.and_then(|()| versions(&document.rows, allowed.version));
+            // The first such call has written the rows; its answer was lost.
+            let repeated = allowed.repeated && document.complete;
+            let verdict = if repeated { Ok(()) } else { allowed.verdict };
+            let verdict = verdict.and_then(|()| versions(&document.rows, allowed.version));
             results.push(DocumentResult {
                 document_id: held.item.clone(),
                 status: convert::verdict(verdict).into(),
                 stage: allowed.stage.unwrap_or_default(),
             });
-            if verdict.is_ok() {
+            if verdict.is_ok() && !repeated {
                 let (rows, complete) = (document.rows, document.complete);
                 admitted.push(Admitted { document: held.item.clone(), version: allowed.version, rows, complete, held });
             }
@@ -116,7 +122,9 @@ impl Pipelines {
 
     async fn write_batch(&self, target: &Target, rows: Vec<Row>, until: Instant) -> Result<HashSet<String>, Failure> {
         let ids: Vec<_> = rows.iter().filter_map(|row| text(row.id.as_ref())).collect();
+        points::reach("put_rows.write.before");
         let answer = self.router.write(write(target, rows), until).await?;
+        points::reach("put_rows.write.after");
         if answer.rows_upserted == ids.len() as u64 {
             return Ok(HashSet::new());
         }
@@ -191,7 +199,9 @@ impl Pipelines {
         let held: Vec<_> = held.collect();
         let Some(last) = queue.spec.stages.last().filter(|_| !held.is_empty()) else { return Ok(Vec::new()) };
         let completed: Vec<_> = held.into_iter().map(|held| Completed { held, output: None }).collect();
+        points::reach("put_rows.complete.before");
         let outcomes = self.state.complete(Kind::Pipeline, &queue.name, &completed, guard, Some(last)).await?;
+        points::reach("put_rows.complete.after");
         Ok(outcomes.into_iter().map(|outcome: Outcome| (outcome.item.clone(), convert::result(outcome))).collect())
     }
 }

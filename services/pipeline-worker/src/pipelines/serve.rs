@@ -20,6 +20,7 @@ use super::{Pipelines, check::Check, claim::Asked, convert, stage::pieces};
 use crate::{
     bodies::{Packed, Place},
     failure::Failure,
+    points,
     state::{Completed, Failed, Guard, Held, Kind, Queue},
 };
 
@@ -69,10 +70,14 @@ impl Pipelines {
                 packed.push((Place { queue: queue.id, stage: Some(stage), document: &allowed.item }, output));
             }
         }
+        points::reach("complete.bodies.before");
         self.bodies.put(&packed).await?;
+        points::reach("complete.bodies.after");
         let outcomes = self.complete_all(queue, &completed, guard, to_stage).await?;
         let namespace = super::Target::of(queue)?.namespace;
+        points::reach("complete.copy.before");
         self.bodies.copy(&namespace, &packed).await;
+        points::reach("complete.copy.after");
         Ok(outcomes)
     }
 

@@ -9,6 +9,7 @@ use super::{Pipelines, Target, chunk_id, vanished::Restaged};
 use crate::{
     bodies::{Packed, Place},
     failure::Failure,
+    points,
     state::{Body, ItemView, Kind, Queue, Staged, Staging},
 };
 
@@ -30,7 +31,9 @@ impl Pipelines {
         let place = |document| Place { queue: queue.id, stage: None, document };
         let packed = documents.iter().map(|d| (place(&d.document_id), Packed::new(&d.chunks, minted_ms)));
         let mut packed: Vec<_> = packed.collect();
+        points::reach("stage.bodies.before");
         self.bodies.put(&packed).await?;
+        points::reach("stage.bodies.after");
         let staging = documents.iter().zip(&packed).map(|(document, (_, packed))| Staging {
             item: document.document_id.clone(),
             body: Some(packed.body),
@@ -42,7 +45,9 @@ impl Pipelines {
         // What a repeated call brought is nobody's.
         let mut unchanged = staged.iter().map(|staged| staged.unchanged);
         packed.retain(|_| !unchanged.next().unwrap_or_default());
+        points::reach("stage.copy.before");
         self.bodies.copy(&target.namespace, &packed).await;
+        points::reach("stage.copy.after");
         self.forget_vanished(&queue, &target, &documents, &staged, &before);
         let stage = &queue.spec.stages[0];
         Ok(documents.iter().zip(staged).map(|(document, staged)| result(document, staged, stage)).collect())

@@ -14,7 +14,7 @@ use layer_proto::{
 };
 
 use super::{Pipelines, rows::older_than};
-use crate::{bodies::Place, failure::Failure, state::Body};
+use crate::{bodies::Place, failure::Failure, points, state::Body};
 
 /// Time for the old body and the write.
 const TIME: Duration = Duration::from_secs(30);
@@ -61,7 +61,9 @@ impl Pipelines {
                 delete_condition: Some(older_than(&restaged.document, restaged.version)),
                 ..WriteRequest::default()
             };
+            points::reach("vanished.delete.before");
             self.router.write(request, until).await?;
+            points::reach("vanished.delete.after");
         }
         Ok(())
     }

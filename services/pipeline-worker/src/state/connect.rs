@@ -7,9 +7,9 @@ use layer_service::{
     metrics::Metrics,
 };
 use sqlx::{
-    ConnectOptions, Executor, SqlSafeStr,
+    Any, ConnectOptions, Executor, SqlSafeStr, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
-    migrate::{Migration, MigrationType, Migrator},
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
 
 use super::{Error, State, StateSettings, dialect::Dialect, error::Attempt, observe::Observe};
@@ -59,6 +59,9 @@ impl State {
             dialect,
             observe: Observe::new(metrics),
             slot: i64::from(fastrand::u8(0..SLOTS)),
+            attempt_max: Duration::from_millis(
+                settings.acquire_timeout_ms.saturating_add(settings.statement_timeout_ms.saturating_mul(STATEMENTS)),
+            ),
             late_write_ms: i64::try_from(settings.late_write_ms).unwrap_or(i64::MAX),
             body_grace_ms: i64::try_from(settings.body_grace_ms).unwrap_or(i64::MAX),
         }))
@@ -72,7 +75,7 @@ impl State {
         let migrations: Vec<_> = (1..).zip(STEPS).map(|(version, step)| self.step(version, step)).collect();
         let migrator = Migrator { migrations: Cow::Owned(migrations), ..Migrator::DEFAULT };
         migrator.run(&self.pool).await.map_err(|error| match error {
-            sqlx::migrate::MigrateError::Execute(error) => plain(error),
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => plain(error),
             other => Error::Broken(other.to_string()),
         })
     }
@@ -90,7 +93,26 @@ impl State {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn now_ms(&self) -> Result<i64, Error> {
-        sqlx::query_scalar(self.dialect.sql("SELECT {now}")).fetch_one(&self.pool).await.map_err(plain)
+        let read = sqlx::query_scalar(self.dialect.sql("SELECT {now}")).fetch_one(&self.pool);
+        let read = async { Ok(read.await?) };
+        self.bounded(read).await.map_err(settled)
+    }
+
+    /// Begins a transaction that will write.
+    ///
+    /// It begins in a task of its own, which goes on where its caller is gone (a deadline, a client that hangs up): sqlx
+    /// knows of no transaction yet while PostgreSQL begins it, and would give the connection back with the transaction
+    /// open. What others did there alone would then be lost with it, although they were told that it was done.
+    pub(crate) async fn transaction(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        let (pool, begin) = (self.pool.clone(), self.dialect.begin());
+        let begun = tokio::spawn(async move { pool.begin_with(begin).await });
+        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    }
+
+    /// An attempt of a call, given up when it takes longer than any that succeeds. What it asked for may happen yet.
+    pub(crate) async fn bounded<T>(&self, attempt: impl Future<Output = Result<T, Attempt>>) -> Result<T, Attempt> {
+        let outcome = tokio::time::timeout(self.attempt_max, attempt).await;
+        outcome.unwrap_or_else(|_| Err(Error::Unavailable("no answer in time".to_owned()).into()))
     }
 
     /// Closes all connections; calls that come later are answered [`Error::Unavailable`].
@@ -99,6 +121,9 @@ impl State {
     }
 }
 
+/// A transaction whose statements take longer than so many statements may is given up. It is less than the ten that
+/// `state.body_grace_ms` leaves between a body's last naming and its sweep.
+const STATEMENTS: u64 = 4;
 /// Rows over which each counter is spread.
 const SLOTS: u8 = 16;
 
@@ -117,7 +142,11 @@ fn parse(url: &str, dialect: Dialect) -> Result<AnyConnectOptions, ConfigError> 
 
 /// The error of a call that is not tried again.
 pub(crate) fn plain(error: sqlx::Error) -> Error {
-    match Attempt::from(error) {
+    settled(Attempt::from(error))
+}
+
+fn settled(attempt: Attempt) -> Error {
+    match attempt {
         Attempt::Raced(reason) => Error::Unavailable(reason),
         Attempt::Failed(error) => error,
     }

@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 
 use super::{
-    Body, Error, Guard, Held, Kind, Queue, Refusal, State, Verdict,
+    Body, Error, Guard, Held, Kind, Queue, Refusal, Standing, State, Verdict,
     error::Attempt,
     items::{check_ids, columns, id_list, read},
     observe::call,
@@ -22,6 +22,8 @@ pub struct Allowed {
     pub stage: Option<String>,
     /// The version of what was staged; 0 where there is no such item.
     pub version: i64,
+    /// The item is done, and was made so under the token that the call names: the call is a repetition.
+    pub repeated: bool,
 }
 
 /// What a stage of an item put out, or what was staged.
@@ -57,7 +59,13 @@ impl State {
         let rows = rows.iter().map(|row| Ok((read(row)?, row.try_get(15)?)));
         let rows = rows.collect::<Result<Vec<(_, i64)>, Attempt>>()?;
         let allowed = |held: &Held| match rows.binary_search_by(|(row, _)| row.item.cmp(&held.item)) {
-            Err(_) => Allowed { item: held.item.clone(), verdict: Err(Refusal::NotFound), stage: None, version: 0 },
+            Err(_) => Allowed {
+                item: held.item.clone(),
+                verdict: Err(Refusal::NotFound),
+                stage: None,
+                version: 0,
+                repeated: false,
+            },
             Ok(place) => {
                 let (row, now) = &rows[place];
                 Allowed {
@@ -65,6 +73,7 @@ impl State {
                     verdict: row.guarded(held, guard, *now),
                     stage: Some(queue.spec.name(row.stage).to_owned()),
                     version: row.version,
+                    repeated: row.standing == Standing::Done && held.token == Some(row.token),
                 }
             }
         };

@@ -31,6 +31,8 @@ mod staging;
 mod stale;
 mod unit;
 
+use std::time::Duration;
+
 use dialect::Dialect;
 use sqlx::AnyPool;
 
@@ -61,6 +63,8 @@ pub struct State {
     observe: observe::Observe,
     /// Which rows of the counters this process adds to.
     slot: i64,
+    /// How long one attempt of a call may take: a server that stands still answers nothing, not even that it is late.
+    attempt_max: Duration,
     /// How long a row write may still arrive after it was allowed, in milliseconds.
     late_write_ms: i64,
     /// How long an object that no row names is left alone, in milliseconds.

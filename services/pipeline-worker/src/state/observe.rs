@@ -115,7 +115,7 @@ macro_rules! call {
     ($state:expr, $name:literal, $attempt:expr) => {{
         let mut call = $state.observe.call($name, &$state.pool);
         loop {
-            if let Some(outcome) = call.settle($attempt.await).await {
+            if let Some(outcome) = call.settle($state.bounded(crate::points::call($name, $attempt)).await).await {
                 break outcome;
             }
         }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Row as _;
 
 use super::{Error, State, error::Attempt, observe::call, unit::Unit};
+use crate::points;
 
 /// Rows to delete: those of the item that are of an older version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl State {
     }
 
     async fn cleanups_once(&self, limit: u32, lease_ms: u64) -> Result<Vec<Cleanup>, Attempt> {
-        let mut tx = self.pool.begin_with(self.dialect.begin()).await?;
+        let mut tx = self.transaction().await?;
         let statement = self.dialect.sql(
             "SELECT i.queue, i.item, i.version FROM stale i WHERE i.due_ms IS NOT NULL AND i.due_ms <= {now} \
              ORDER BY i.due_ms LIMIT $1 {skip}",
@@ -47,6 +48,7 @@ impl State {
         let list = Value::Array(cleanups.iter().map(|c| json!([c.queue, c.item])).collect()).to_string();
         let lease_ms = i64::try_from(lease_ms).unwrap_or(i64::MAX);
         sqlx::query(statement).bind(list).bind(lease_ms).execute(&mut *tx).await?;
+        points::commit();
         tx.commit().await?;
         Ok(cleanups)
     }
@@ -61,7 +63,7 @@ impl State {
 
     async fn cleaned_once(&self, cleanups: &[Cleanup]) -> Result<(), Attempt> {
         let list = Value::Array(cleanups.iter().map(|c| json!([c.queue, c.item, c.version])).collect()).to_string();
-        let mut tx = self.pool.begin_with(self.dialect.begin()).await?;
+        let mut tx = self.transaction().await?;
         let statement = self.dialect.sql(
             "DELETE FROM stale WHERE last_ms < {now} AND due_ms IS NOT NULL AND (queue, item, version) IN \
              (SELECT CAST(v.value->>0 AS BIGINT), v.value->>1, CAST(v.value->>2 AS BIGINT) FROM {rows})",
@@ -72,6 +74,7 @@ impl State {
              AND stale.item = v.value->>1 AND stale.version = CAST(v.value->>2 AS BIGINT) AND due_ms IS NOT NULL",
         );
         sqlx::query(statement).bind(list).execute(&mut *tx).await?;
+        points::commit();
         tx.commit().await?;
         Ok(())
     }

@@ -12,6 +12,7 @@ use super::{
     queues::{self, QUEUE_COLUMNS, queue_columns},
     rules::Row,
 };
+use crate::points;
 
 /// Items of one call at the most: one statement's worth.
 pub(crate) const BATCH_MAX: usize = 10_000;
@@ -32,7 +33,7 @@ pub(crate) struct Unit {
 impl State {
     /// Begins a transaction over the queue called `name`.
     pub(crate) async fn begin(&self, kind: Kind, name: &str) -> Result<Unit, Attempt> {
-        let mut tx = self.pool.begin_with(self.dialect.begin()).await?;
+        let mut tx = self.transaction().await?;
         let statement = self.dialect.sql(concat!(
             "SELECT ",
             queue_columns!(),
@@ -70,6 +71,7 @@ impl State {
             query.bind(self.slot).bind(unit.done).execute(&mut *unit.tx).await?;
         }
         let Unit { tx, queue, passed, .. } = unit;
+        points::commit();
         tx.commit().await?;
         if queue.kind == Kind::Pipeline {
             passed.iter().for_each(|passed| self.observe.passed(&queue, passed));

@@ -12,6 +12,7 @@ use super::Upkeep;
 use crate::{
     failure::Failure,
     pipelines::{PARENT, Target, older_than},
+    points,
     router::RouterError,
     state::{Cleanup, Kind},
 };
@@ -71,7 +72,10 @@ impl Upkeep {
                 delete_by_filter_allow_partial: Some(true),
                 ..WriteRequest::default()
             };
-            match self.router.write(request, until).await {
+            points::reach("outdated.delete.before");
+            let answered = self.router.write(request, until).await;
+            points::reach("outdated.delete.after");
+            match answered {
                 Ok(answer) if answer.rows_remaining == Some(true) => {}
                 Ok(_) => return Ok(()),
                 // There is no such namespace: nothing to delete.

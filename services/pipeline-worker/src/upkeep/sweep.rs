@@ -10,6 +10,7 @@ use super::{Upkeep, queues};
 use crate::{
     bodies::{parse, queue_prefix},
     failure::Failure,
+    points,
     state::{Body, Kind},
 };
 
@@ -48,7 +49,9 @@ impl Upkeep {
         let mut swept = 0;
         for object in objects {
             if parse(&object.key).is_some_and(|body| orphans.contains(&body)) {
+                points::reach("sweep.delete.before");
                 store.delete(&object.key).await?;
+                points::reach("sweep.delete.after");
                 swept += 1;
             }
         }

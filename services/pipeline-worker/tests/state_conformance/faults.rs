@@ -1,5 +1,7 @@
+use std::time::{Duration, Instant};
+
 use layer_service::metrics::Metrics;
-use pipeline_worker::state::{Error, State, StateSettings};
+use pipeline_worker::state::{Error, Spec, State, StateSettings};
 
 use crate::stores::{PIPELINE, Q, Store, claim, postgres};
 
@@ -17,6 +19,28 @@ pub async fn a_closed_store_is_unavailable(store: &Store) {
     other.close().await;
     assert!(matches!(other.claim(PIPELINE, Q, &claim(1)).await, Err(Error::Unavailable(_))));
     assert!(matches!(other.list(PIPELINE, "", 1).await, Err(Error::Unavailable(_))));
+}
+
+pub async fn a_call_that_is_given_up_leaves_no_transaction_open(store: &Store) {
+    store.queue(|_| {}).await;
+    for round in 0..300 {
+        let began = Instant::now();
+        let given_up = async {
+            while began.elapsed() < Duration::from_micros(round * 7) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let claim = claim(1);
+        tokio::select! {
+            biased;
+            claimed = store.state.claim(PIPELINE, Q, &claim) => drop(claimed.unwrap()),
+            () = given_up => {}
+        }
+        // One statement by itself: in the transaction of who was there before it would not be there for others.
+        store.state.create(PIPELINE, &format!("other{round}"), &Spec::default()).await.unwrap();
+        let there = store.numbers("SELECT CAST(COUNT(*) AS BIGINT) FROM queue").await[0][0];
+        assert_eq!(there, round.cast_signed() + 2, "what was acknowledged is lost, round {round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -146,5 +146,6 @@ conformance! {
     faults::{
         a_second_process_finds_everything,
         a_closed_store_is_unavailable,
+        a_call_that_is_given_up_leaves_no_transaction_open,
     }
 }

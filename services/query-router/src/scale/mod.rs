@@ -17,10 +17,8 @@ use layer_service::metrics::{Bounded, LABEL_VALUES_MAX, Metrics, OTHER};
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec};
 
 use self::cold_start::ColdStart;
-pub use self::{
-    demand::Demand,
-    external_scaler::{SERVICE, service},
-};
+pub use self::{demand::Demand, external_scaler::service};
+pub use layer_scaler::SERVICE;
 
 const STORE: &str = "turbopuffer";
 /// A pod that is there, to a node that is not.
