@@ -47,6 +47,7 @@ use crate::{
     route::{Route, region_prefix},
     scale::Scale,
     settings::RouterSettings,
+    triggers::Triggers,
     wait::{in_time, within},
     warm,
 };
@@ -67,6 +68,8 @@ pub struct Shared {
     pub fetch: fetch::Common,
     /// What pipelines and functions share.
     pub pipelines: pipelines::Common,
+    /// Writes that functions want to know of.
+    pub triggers: Triggers,
     /// What warming shares.
     pub warm: Arc<warm::Common>,
     /// Demand for the document cache.
@@ -111,6 +114,8 @@ pub(crate) struct Call<'a> {
     pub(crate) deadline: Option<Instant>,
     /// It comes from one of Layer's own services.
     pub(crate) internal: bool,
+    /// It writes what a function has made.
+    pub(crate) of_function: bool,
 }
 
 /// What is remembered of a request while the origin answers it.
@@ -150,7 +155,7 @@ impl Core {
             false => tracing::Span::none(),
         };
         measured.within(span.clone());
-        let mut call = Call { namespace: route.namespace(), measured, deadline: None, internal };
+        let mut call = Call { namespace: route.namespace(), measured, deadline: None, internal, of_function: false };
         let (version, progress) = (request.version(), request.body().progress());
         let mut response = match self.serve(&route, &mut call, request).instrument(span).await {
             Ok(answer) => answer.finish(call.measured),
@@ -220,6 +225,7 @@ impl Core {
             return Err(Refusal::NotFound { method, path });
         }
         call.internal |= self.shared.auth.is_internal(request.headers());
+        call.of_function = call.internal && request.headers().contains_key(headers::OF_FUNCTION);
         call.deadline = deadline(request.headers(), call.measured.started())
             .map_err(|error| Refusal::Invalid(error.to_string()))?;
         let limit = self.shared.settings.limits.body_bytes;
@@ -283,6 +289,10 @@ impl Core {
             body.guard(Arc::new(Gate::unheld(call.deadline, self.patience())));
         }
         let answer = self.send(call, request, &progress).await?;
+        if let Some(namespace) = self.noted(call).filter(|_| answer.status().is_success()) {
+            // Without a cache nobody looks at ids.
+            self.shared.triggers.note(&namespace, None, None);
+        }
         if let Some(Rewritten::Write(seen)) = seen {
             call.measured.wrote(&seen);
         }

@@ -28,6 +28,7 @@ mod reserved;
 mod route;
 mod scale;
 mod settings;
+mod triggers;
 mod wait;
 mod warm;
 
@@ -47,6 +48,7 @@ pub fn metrics() -> Vec<&'static layer_service::metrics::Metric> {
         scale::METRICS,
         blobs::METRICS,
         warm::METRICS,
+        triggers::METRICS,
         layer_cache::METRICS,
         layer_object_store::METRICS,
         layer_replicas::METRICS,

@@ -30,6 +30,7 @@ use crate::{
     pipelines,
     scale::{self, Scale},
     settings::RouterSettings,
+    triggers::{self, Triggers},
     warm,
 };
 
@@ -77,6 +78,7 @@ impl Program for QueryRouter {
         let store = ObjectStore::open(&settings.object_store, &metrics).await?;
         let cache = Arc::new(CacheService::start(&settings.cache, &metrics)?);
         let (warm, inbox) = warm::Common::new(&settings.warm, &metrics);
+        let (triggers, notes) = Triggers::new(&metrics);
         let shared = Arc::new(Shared {
             flights: InFlight::new(settings.limits.requests_max),
             messages: InFlight::new(settings.limits.requests_max),
@@ -86,6 +88,7 @@ impl Program for QueryRouter {
             warm: Arc::new(warm),
             accepted: Accepted::new(settings.auth.mode),
             pipelines: pipelines::Common::new(&settings.pipelines, &metrics)?,
+            triggers,
             blobs: blobs::Common::new(&settings.blobs, store, &metrics),
             fetch: fetch::Common::new(&settings.fetch, settings.auth.mode, &metrics),
             read_ahead: Budget::new(settings.write.read_ahead_total_bytes),
@@ -98,13 +101,14 @@ impl Program for QueryRouter {
         });
         let core = Core::new(Arc::clone(&shared), Arc::clone(&origin), cache.handle());
         let warming = tokio::spawn(warm::run(core, inbox, lifecycle.clone()));
+        let telling = tokio::spawn(triggers::run(Arc::clone(&shared), notes, lifecycle.clone()));
         let make = MakeFront { shared, origin: Arc::clone(&origin), cache: Arc::clone(&cache), common };
         let serving = ports.serve(make);
         refuse_itself(&origin).await?;
         lifecycle.advance(Stage::Serving);
         serving.drained().await;
         // It ends by itself when the stop begins, and soon.
-        let _ = warming.await;
+        let _ = (warming.await, telling.await);
         // Where a worker still holds on to it, the process ends anyway, and what was not delivered runs out.
         if let Ok(cache) = Arc::try_unwrap(cache) {
             cache.stop(CACHE_STOP).await;

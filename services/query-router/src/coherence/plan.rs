@@ -44,6 +44,17 @@ impl Written {
         self.touched.asked == Asked::Layer
     }
 
+    /// All rows that were written, by their ids: those that the body names, and those that a filter hit. `None`: there may
+    /// be others.
+    pub fn named<'a>(&'a self, listed: Option<&'a Ids>) -> Option<Vec<&'a Ids>> {
+        let ids = self.touched.ids.as_ref().filter(|_| !self.is_whole())?;
+        match (self.is_by_filter(), listed) {
+            (false, _) => Some(vec![ids]),
+            (true, Some(listed)) => Some(vec![ids, listed]),
+            (true, None) => None,
+        }
+    }
+
     /// The documents that the body names, where there are few.
     pub fn few(&self, at_most: usize) -> Option<&Ids> {
         self.touched.ids.as_ref().filter(|ids| ids.len() <= at_most && !self.is_wide())

@@ -20,7 +20,22 @@ use crate::{
 /// What may be kept of each id: strings have at most 64 bytes.
 const ID_BYTES_MAX: usize = 64;
 
+/// What is done once the origin has applied a write.
+#[derive(Default)]
+struct After {
+    /// What is read back.
+    warm: Option<Warm>,
+    /// The namespace, where a function wants to know of the write.
+    noted: Option<String>,
+}
+
 impl Core {
+    /// The namespace of a write that a function wants to know of.
+    pub(crate) fn noted(&self, call: &Call<'_>) -> Option<String> {
+        let name = percent_decode_str(call.namespace?).decode_utf8().ok()?;
+        (!call.of_function && self.shared.triggers.wants(&name)).then(|| name.into_owned())
+    }
+
     /// Where the documents of a call's namespace are cached; `None` where there is no cache, or the name is one that the
     /// origin refuses. The path may spell a name in several ways.
     pub(crate) fn cached_scope(&self, namespace: Option<&str>) -> Option<Scope> {
@@ -50,11 +65,12 @@ impl Core {
             return self.send(call, request, &progress).await.map(|answer| answer.map(Relayable::Origin));
         };
         let warm = self.warmed(&affects, written, place);
+        let noted = self.noted(call);
         let hold = self.hold(scope, affects, call).await?;
         if let RequestBody::Rewriting(body) = request.body_mut() {
             body.guard(Arc::clone(hold.gate()));
         }
-        let answer = self.send_held(call, request, progress, hold, warm).await?;
+        let answer = self.send_held(call, request, progress, hold, After { warm, noted }).await?;
         if let Some(Rewritten::Write(seen)) = seen {
             call.measured.wrote(&seen);
         }
@@ -76,7 +92,7 @@ impl Core {
         }
         hold.gate().complete();
         let progress = request.body().progress();
-        self.send_held(call, request.map(RequestBody::Direct), progress, hold, None).await
+        self.send_held(call, request.map(RequestBody::Direct), progress, hold, After::default()).await
     }
 
     fn id_limits(&self) -> IdLimits {
@@ -97,7 +113,7 @@ impl Core {
         mut request: Request<RequestBody>,
         progress: Arc<Progress>,
         hold: Hold,
-        warm: Option<Warm>,
+        after: After,
     ) -> Result<Response<Relayable>, Refusal> {
         let asked = match self.asked(call, &mut request) {
             Ok(asked) => asked,
@@ -107,7 +123,7 @@ impl Core {
             }
         };
         let (core, gate) = (self.clone(), Arc::clone(hold.gate()));
-        let work = async move { core.settled(request, progress, hold, warm).await };
+        let work = async move { core.settled(request, progress, hold, after).await };
         let places = self.shared.coherence.detached.clone();
         let detach = Detach::new(work, places, move || gate.abandon());
         let answer = within(call.deadline, detach.instrument(asked.span.clone())).await??;
@@ -120,13 +136,13 @@ impl Core {
         request: Request<RequestBody>,
         progress: Arc<Progress>,
         mut hold: Hold,
-        warm: Option<Warm>,
+        after: After,
     ) -> Result<Response<Relayable>, Refusal> {
         let (verdict, answer) = self.judged(request, &progress, &mut hold).await;
         let answer = match (verdict, answer) {
             (Verdict::Applied, Ok(answer)) => {
-                let answer = self.applied(answer, &progress, hold).await;
-                warm.into_iter().for_each(|warm| self.read_back(warm));
+                let answer = self.applied(answer, &progress, hold, after.noted.as_deref()).await;
+                after.warm.into_iter().for_each(|warm| self.read_back(warm));
                 return answer;
             }
             (Verdict::Nothing, answer) => {
@@ -162,6 +178,7 @@ impl Core {
         answer: Response<Watched>,
         progress: &Progress,
         hold: Hold,
+        noted: Option<&str>,
     ) -> Result<Response<Relayable>, Refusal> {
         let written = progress.written();
         let (answer, listed) = match written {
@@ -173,6 +190,9 @@ impl Core {
             }
             _ => (Ok(answer.map(Relayable::Origin)), None),
         };
+        if let Some(namespace) = noted {
+            self.shared.triggers.note(namespace, written, listed.as_ref());
+        }
         let outcome = plan::changed(hold.affects(), written, listed.as_ref());
         hold.finish(outcome).await?;
         answer
