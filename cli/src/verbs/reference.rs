@@ -2,7 +2,7 @@
 
 use doc_cache::DocCacheSettings;
 use layer_service::{config::reference as settings, metrics::inventory};
-use pipeline_worker::PipelineWorkerSettings;
+use pipeline_worker::{PipelineWorkerSettings, WorkSettings};
 use query_router::RouterSettings;
 
 use crate::arguments::ReferencePage;
@@ -24,17 +24,19 @@ or the origin could not be reached) or `timeout`. Process metrics (`process_*`) 
 pub fn reference(page: ReferencePage) -> String {
     match page {
         ReferencePage::Configuration => format!(
-            "{CONFIGURATION}{}\n{}\n{}",
+            "{CONFIGURATION}{}\n{}\n{}\n{}",
             settings::<RouterSettings>("query-router"),
             settings::<DocCacheSettings>("doc-cache"),
             settings::<PipelineWorkerSettings>("pipeline-worker"),
+            settings::<WorkSettings>("pipeline-worker work"),
         ),
         ReferencePage::Metrics => {
             format!(
-                "{METRICS}{}\n{}\n{}",
+                "{METRICS}{}\n{}\n{}\n{}",
                 inventory("query-router", &query_router::metrics()),
                 inventory("doc-cache", &doc_cache::metrics()),
-                inventory("pipeline-worker", &pipeline_worker::metrics())
+                inventory("pipeline-worker", &pipeline_worker::metrics()),
+                inventory("pipeline-worker work", &pipeline_worker::work_metrics())
             )
         }
     }
