@@ -68,6 +68,14 @@ pub(super) struct Shot {
     pub(super) worked: Measured,
 }
 
+/// What a shot is made of: its name, and where it is.
+pub(super) type Phase = (&'static str, fn(&Shot) -> Measured);
+
+/// Both of them.
+pub(super) const PHASES: [Phase; 2] = [(STAGED, |shot| shot.staged), ("claimed and completed", |shot| shot.worked)];
+/// The one that has no claims.
+pub(super) const STAGED: &str = "staged";
+
 /// The rounds at one depth, each with a shot of every target in the order of [`Target::ALL`].
 #[derive(Debug)]
 pub(super) struct Sheet {
@@ -118,11 +126,9 @@ impl Sheet {
     /// How the aims are met at this depth.
     pub(super) fn judge(&self, deepest: bool) -> Vec<Judged> {
         let mut all = Vec::new();
-        let works: [(&str, fn(&Shot) -> f64); 2] =
-            [("staged", |shot| shot.staged.per_second), ("claimed and completed", |shot| shot.worked.per_second)];
         for target in Target::OURS {
-            for (what, figure) in works {
-                let Some(measured) = self.over_peer(target, figure) else { continue };
+            for (what, phase) in PHASES {
+                let Some(measured) = self.over_peer(target, |shot| phase(shot).per_second) else { continue };
                 let what = format!("jobs/s {what}, {}, over the peer's at {}", target.name(), self.depth);
                 let verdict = Verdict::of_least(measured, RATIO);
                 all.push(Judged { what, limit: format!("≥ {RATIO}x"), measured, unit: "x", verdict });

@@ -4,7 +4,7 @@ use crate::figures::{Spread, number, range};
 use crate::run::machine::Facts;
 use crate::table::{Align, Table};
 
-use super::figures::{Measured, Sheet, Shot, Target, Waiting, quantile};
+use super::figures::{Measured, PHASES, STAGED, Sheet, Target, Waiting, quantile};
 
 use Align::{Left, Right};
 
@@ -56,13 +56,11 @@ fn figures(sheets: &[Sheet]) -> Table {
         ("CPU µs/job", Right),
         ("database CPU", Right),
     ]);
-    let phases: [(&str, fn(&Shot) -> Measured); 2] =
-        [("staged", |shot| shot.staged), ("claimed and completed", |shot| shot.worked)];
     for sheet in sheets {
-        for (what, measured) in phases {
+        for (what, measured) in PHASES {
             for target in Target::ALL {
                 let of = |figure: fn(Measured) -> f64| sheet.spread(target, |shot| figure(measured(shot)));
-                let claims = |spread: Option<Spread>| spread.filter(|_| what != "staged");
+                let claims = |spread: Option<Spread>| spread.filter(|_| what != STAGED);
                 let over = sheet.over_peer(target, |shot| measured(shot).per_second).filter(|_| target != Target::Peer);
                 table.row(vec![
                     sheet.depth.to_string(),
