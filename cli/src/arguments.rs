@@ -247,9 +247,12 @@ pub struct Run {
     /// The mesh.
     #[command(flatten)]
     pub mesh: Mesh,
-    /// Files (text, Markdown, HTML, PDF), patterns, .jsonl files with `id` and `text`, or s3://BUCKET/PREFIX with LAYER_OBJECT_STORE_*
+    /// Files (text, Markdown, HTML, PDF), folders, patterns, .jsonl files with `id` and `text`, or s3://BUCKET/PREFIX with LAYER_OBJECT_STORE_*
     #[arg(required = true, value_name = "FILES", value_hint = ValueHint::FilePath)]
     pub sources: Vec<String>,
+    /// The folder that files are in; their paths in it are the documents' ids
+    #[arg(long, value_name = "DIR", default_value = ".", value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
     /// The namespace that rows are written to
     #[arg(long, value_name = "NAMESPACE")]
     pub to: String,

@@ -49,7 +49,7 @@ def sources(folder: Path) -> list[str]:
     (folder / "c.jsonl").write_text(
         '{"id": 7, "text": "Seven seas.", "author": "x"}\n\n{"id": "eight", "text": "Eight arms."}\n'
     )
-    return [str(folder / "*.md"), str(folder / "b.html"), str(folder / "c.jsonl")]
+    return ["*.md", "b.html", "c.jsonl", "--folder", str(folder)]
 
 
 def test_files_become_rows_and_failures_can_be_seen_and_tried_again(
@@ -69,7 +69,7 @@ def test_files_become_rows_and_failures_can_be_seen_and_tried_again(
     assert texts(mesh) == before, "the same files give the same rows"
 
     (tmp_path / "bad.pdf").write_bytes(b"%PDF-1.4 nothing of the kind")
-    failed = run(mesh, endpoint, str(tmp_path / "bad.pdf"))
+    failed = run(mesh, endpoint, "bad.pdf", "--folder", str(tmp_path))
     assert failed.returncode == 1 and f"layer pipeline failed {NS}" in failed.stderr
     seen = layer("pipeline", "failed", NS, "--url", mesh.url).stdout
     assert "bad.pdf" in seen and "permanent" in seen

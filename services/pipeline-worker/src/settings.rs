@@ -146,7 +146,7 @@ mod tests {
         refused(|s| s.upkeep.interval_ms = 0, "upkeep.interval_ms");
         refused(|s| s.upkeep.batch = 0, "upkeep.batch");
         refused(|s| s.upkeep.sweep_interval_ms = 0, "upkeep.sweep_interval_ms");
-        refused(|s| s.router.url = "nowhere".to_owned(), "router.address");
+        refused(|s| s.router.url = "nowhere".to_owned(), "router.url");
         refused(|s| s.listen.address = "0.0.0.0:8082".to_owned(), "listen.address");
     }
 }

@@ -10,6 +10,9 @@ use std::{ffi::OsString, time::Duration};
 
 use http::{Method, StatusCode};
 use layer_object_store::{ObjectStore, ObjectStoreSettings};
+use layer_proto::pipeline::v1::{
+    StageDocumentsRequest, StagedDocument, pipeline_service_client::PipelineServiceClient,
+};
 use layer_service::{
     config::{self, ConfigError, ProcessEnvironment, Secret, Settings, Sources},
     lifecycle::{Lifecycle, Stage},
@@ -21,6 +24,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+    transport::{Channel, ClientTlsConfig, Endpoint},
+};
 
 use super::{
     encoded,
@@ -33,12 +41,14 @@ use crate::{
     up::own_variables,
 };
 use progress::Progress;
-use sources::{Given, Source};
+use sources::{Given, failed};
 
 /// The stages of a pipeline that this command makes.
 const STAGES: [&str; 4] = ["pending", "chunking", "embedding", "indexed"];
 /// How often it looks how far the pipeline is.
 const LOOK: Duration = Duration::from_millis(500);
+/// Time to stage a batch.
+const STAGE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How often it may not be seen in a row: the router may be restarting.
 const UNSEEN_MAX: u32 = 60;
 
@@ -46,15 +56,16 @@ const UNSEEN_MAX: u32 = 60;
 pub async fn run(arguments: &Run) -> Result<(), Failure> {
     let objects = object_store_settings()?;
     let store = ObjectStore::open(&objects, &Metrics::default()).await?;
-    let given = Given::find(&arguments.sources, store.as_ref())?;
-    let of = |kind| settings(arguments, kind, &given, &objects);
+    let mut given = Given::find(&arguments.folder, &arguments.sources, store.as_ref())?;
+    let of = |kind| settings(arguments, kind, &objects);
     let (chunk, embed) = (of(WorkKind::Chunk)?, of(WorkKind::Embed)?);
     let router = Router::new(&arguments.mesh)?;
     make(&router, arguments).await?;
+    let mut producer = Producer::new(arguments)?;
     let mut progress = Progress::new(arguments.mesh.output == Format::Table);
     let workers = [Running::start(chunk), Running::start(embed)];
     let ended = tokio::select! {
-        ended = work(&router, arguments, &given, store.as_ref(), &mut progress) => ended,
+        ended = work(&router, &mut producer, &mut given, &mut progress) => ended,
         failure = Running::early(&workers) => Err(failure),
         _ = tokio::signal::ctrl_c() => Err(Failure::new("interrupted: what was staged stays; the same command goes on with it")),
     };
@@ -80,29 +91,19 @@ pub async fn run(arguments: &Run) -> Result<(), Failure> {
 /// Stages everything, then waits until nothing is left to do. Answers the last status.
 async fn work(
     router: &Router,
-    arguments: &Run,
-    given: &Given,
-    store: Option<&ObjectStore>,
+    producer: &mut Producer,
+    given: &mut Given,
     progress: &mut Progress,
 ) -> Result<Value, Failure> {
-    for source in &given.sources {
-        stage(router, arguments, source).await?;
-        progress.staged(1);
+    while let Some(documents) = given.next().await? {
+        progress.staged(producer.stage(documents).await?);
     }
-    for file in &given.lines {
-        for source in sources::lines(file)? {
-            stage(router, arguments, &source?).await?;
-            progress.staged(1);
+    for lines in given.lines() {
+        for documents in lines? {
+            progress.staged(producer.stage(documents.map_err(failed)?).await?);
         }
     }
-    for prefix in &given.prefixes {
-        let Some(store) = store else { continue };
-        for source in sources::objects(store, prefix).await? {
-            stage(router, arguments, &source).await?;
-            progress.staged(1);
-        }
-    }
-    let path = format!("/v2/pipelines/{}/status", encoded(arguments.id()));
+    let path = format!("/v2/pipelines/{}/status", encoded(&producer.pipeline));
     let mut unseen = 0;
     loop {
         match router.json(Method::GET, &path, None).await {
@@ -143,22 +144,47 @@ async fn make(router: &Router, arguments: &Run) -> Result<(), Failure> {
     Err(Failure::new(format!("the pipeline cannot be made: {}: {said}", status.as_u16())))
 }
 
-async fn stage(router: &Router, arguments: &Run, source: &Source) -> Result<(), Failure> {
-    let path = format!("/v2/pipelines/{}/documents/{}", encoded(arguments.id()), encoded(&source.document));
-    let mut chunk = json!({"id": "source", "metadata": source.metadata});
-    if let Some(text) = &source.text {
-        chunk["text"] = json!(text);
+/// Who stages documents.
+struct Producer {
+    client: PipelineServiceClient<Channel>,
+    authorization: Option<MetadataValue<Ascii>>,
+    pipeline: String,
+}
+
+impl Producer {
+    fn new(arguments: &Run) -> Result<Self, Failure> {
+        let mesh = &arguments.mesh;
+        let wrong = |error: &dyn std::fmt::Display| Failure::usage(format!("--url `{}`: {error}", mesh.url));
+        let mut endpoint = Endpoint::from_shared(mesh.url.clone()).map_err(|error| wrong(&error))?;
+        if mesh.url.starts_with("https://") {
+            let tls = ClientTlsConfig::new().with_native_roots();
+            endpoint = endpoint.tls_config(tls).map_err(|error| wrong(&error))?;
+        }
+        let authorization = mesh.api_key.as_ref().map(|key| format!("Bearer {key}").parse()).transpose();
+        Ok(Self {
+            client: PipelineServiceClient::new(endpoint.connect_lazy()).max_encoding_message_size(usize::MAX),
+            authorization: authorization
+                .map_err(|_| Failure::usage("--api-key has characters that no header can carry"))?,
+            pipeline: arguments.id().to_owned(),
+        })
     }
-    router.json(Method::PUT, &path, Some(&json!({"chunks": [chunk]}))).await.map(drop)
+
+    /// Stages documents; answers how many. What was staged already and has not changed stays as it is.
+    async fn stage(&mut self, documents: Vec<StagedDocument>) -> Result<u64, Failure> {
+        let count = documents.len() as u64;
+        let mut request = Request::new(StageDocumentsRequest { pipeline_id: self.pipeline.clone(), documents });
+        request.set_timeout(STAGE_TIMEOUT);
+        if let Some(authorization) = &self.authorization {
+            request.metadata_mut().insert("authorization", authorization.clone());
+        }
+        let staged = self.client.stage_documents(request).await;
+        staged.map_err(|status| Failure::new(format!("documents cannot be staged: {}", status.message())))?;
+        Ok(count)
+    }
 }
 
 /// The settings of a built-in worker.
-fn settings(
-    arguments: &Run,
-    kind: WorkKind,
-    given: &Given,
-    objects: &ObjectStoreSettings,
-) -> Result<WorkSettings, Failure> {
+fn settings(arguments: &Run, kind: WorkKind, objects: &ObjectStoreSettings) -> Result<WorkSettings, Failure> {
     let mut settings = WorkSettings::default();
     settings.kind = kind;
     settings.pipeline = arguments.id().to_owned();
@@ -174,7 +200,7 @@ fn settings(
             settings.chunk = ChunkSettings {
                 size: arguments.chunk_size,
                 overlap: arguments.chunk_overlap,
-                directory: given.directory.clone(),
+                directory: Some(arguments.folder.clone()),
                 ..ChunkSettings::default()
             };
         }

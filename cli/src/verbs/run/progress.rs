@@ -41,9 +41,9 @@ impl Progress {
             Some(shown) => {
                 let up = if *shown > 0 { format!("\x1b[{shown}A") } else { "\n".to_owned() };
                 *shown = lines.len();
-                write!(
+                writeln!(
                     out,
-                    "{up}{}\n",
+                    "{up}{}",
                     lines.iter().map(|line| format!("\r\x1b[K{line}")).collect::<Vec<_>>().join("\n")
                 )
                 .and_then(|()| out.flush())

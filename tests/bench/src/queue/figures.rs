@@ -68,13 +68,11 @@ pub(super) struct Shot {
     pub(super) worked: Measured,
 }
 
-/// What a shot is made of: its name, and where it is.
+/// A phase of a measurement: what is done in it, and its part of the figures.
 pub(super) type Phase = (&'static str, fn(&Shot) -> Measured);
 
-/// Both of them.
-pub(super) const PHASES: [Phase; 2] = [(STAGED, |shot| shot.staged), ("claimed and completed", |shot| shot.worked)];
-/// The one that has no claims.
-pub(super) const STAGED: &str = "staged";
+/// The phases of a measurement.
+pub(super) const PHASES: [Phase; 2] = [("staged", |shot| shot.staged), ("claimed and completed", |shot| shot.worked)];
 
 /// The rounds at one depth, each with a shot of every target in the order of [`Target::ALL`].
 #[derive(Debug)]
@@ -127,8 +125,8 @@ impl Sheet {
     pub(super) fn judge(&self, deepest: bool) -> Vec<Judged> {
         let mut all = Vec::new();
         for target in Target::OURS {
-            for (what, phase) in PHASES {
-                let Some(measured) = self.over_peer(target, |shot| phase(shot).per_second) else { continue };
+            for (what, measured) in PHASES {
+                let Some(measured) = self.over_peer(target, |shot| measured(shot).per_second) else { continue };
                 let what = format!("jobs/s {what}, {}, over the peer's at {}", target.name(), self.depth);
                 let verdict = Verdict::of_least(measured, RATIO);
                 all.push(Judged { what, limit: format!("≥ {RATIO}x"), measured, unit: "x", verdict });

@@ -4,7 +4,7 @@ use crate::figures::{Spread, number, range};
 use crate::run::machine::Facts;
 use crate::table::{Align, Table};
 
-use super::figures::{Measured, PHASES, STAGED, Sheet, Target, Waiting, quantile};
+use super::figures::{Measured, PHASES, Sheet, Target, Waiting, quantile};
 
 use Align::{Left, Right};
 
@@ -60,7 +60,7 @@ fn figures(sheets: &[Sheet]) -> Table {
         for (what, measured) in PHASES {
             for target in Target::ALL {
                 let of = |figure: fn(Measured) -> f64| sheet.spread(target, |shot| figure(measured(shot)));
-                let claims = |spread: Option<Spread>| spread.filter(|_| what != STAGED);
+                let claims = |spread: Option<Spread>| spread.filter(|_| what != "staged");
                 let over = sheet.over_peer(target, |shot| measured(shot).per_second).filter(|_| target != Target::Peer);
                 table.row(vec![
                     sheet.depth.to_string(),
