@@ -106,7 +106,7 @@ async fn a_call_goes_through_and_tells_the_time_left() {
 
 async fn until(metrics: &Metrics, line: &str) {
     while !metrics.text().contains(line) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::task::yield_now().await;
     }
 }
 
@@ -210,7 +210,7 @@ async fn a_call_that_broke_off_says_that_its_effect_is_not_known() {
     let (broken, ()) = in_time(async {
         tokio::join!(echo(&part, "/echo/never", patient()), async {
             while seen.iter().all(|seen| seen.load(Relaxed) == 0) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                tokio::task::yield_now().await;
             }
             servers.retain(|server| server.seen.load(Relaxed) == 0);
         })

@@ -33,16 +33,7 @@ use crate::{
 };
 
 /// What every worker of a service needs to answer its calls.
-pub struct MakeFront<S> {
-    own: S,
-    services: &'static [&'static str],
-    calls: Arc<HashSet<String>>,
-    common: Routes,
-    flights: InFlight,
-    shed: IntCounter,
-    longest: Duration,
-    traces: bool,
-}
+pub struct MakeFront<S>(Front<S>);
 
 /// What a [`Front`] is made of, beside the service itself.
 pub struct Shape<'a> {
@@ -70,7 +61,7 @@ impl<S> MakeFront<S> {
         let calls = Arc::new(calls_of(contract)?);
         let flights = InFlight::new(limits.requests_max);
         let longest = Duration::from_millis(limits.request_timeout_ms);
-        Ok(Self { own, services, calls, common, flights, shed, longest, traces })
+        Ok(Self(Front { own, services, calls, common, flights, shed, longest, traces }))
     }
 }
 
@@ -82,16 +73,7 @@ where
     type Application = Front<S>;
 
     fn make(&self, _worker: usize, _workers: usize) -> Front<S> {
-        Front {
-            own: self.own.clone(),
-            services: self.services,
-            calls: Arc::clone(&self.calls),
-            common: self.common.clone(),
-            flights: self.flights.clone(),
-            shed: self.shed.clone(),
-            longest: self.longest,
-            traces: self.traces,
-        }
+        self.0.clone()
     }
 }
 

@@ -21,7 +21,7 @@ use crate::{
     bodies::{Packed, Place},
     failure::Failure,
     points,
-    state::{Completed, Failed, Guard, Held, Kind, Queue},
+    state::{Completed, Failed, Guard, Held, Kind, Output, Queue},
 };
 
 /// Documents of a call that brings content, and of one that only moves them.
@@ -65,7 +65,10 @@ impl Pipelines {
         let allowed = self.state.check(queue, &held, guard).await?;
         for ((document, held), allowed) in documents.iter().zip(held).zip(&allowed) {
             let output = (!document.output.is_empty()).then(|| Packed::new(&document.output, minted_ms));
-            completed.push(Completed { held, output: output.as_ref().map(|packed| packed.body) });
+            // Of an item that is not there no stage is right: should it appear meanwhile, the call does not count for it.
+            let stage = allowed.stage.clone().unwrap_or_default();
+            completed
+                .push(Completed { held, output: output.as_ref().map(|packed| Output { stage, body: packed.body }) });
             if let (Some(output), Some(stage)) = (output, &allowed.stage) {
                 packed.push((Place { queue: queue.id, stage: Some(stage), document: &allowed.item }, output));
             }

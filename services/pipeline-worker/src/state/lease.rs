@@ -22,7 +22,16 @@ pub struct Completed {
     /// The item.
     pub held: Held,
     /// What the stage put out.
-    pub output: Option<Body>,
+    pub output: Option<Output>,
+}
+
+/// What a stage put out. The stage is part of the name under which it was stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    /// The name of the stage: a call about an item that is in another one by now is refused.
+    pub stage: String,
+    /// What was stored.
+    pub body: Body,
 }
 
 /// An item that failed.
@@ -120,21 +129,26 @@ impl State {
         to_stage: Option<&str>,
     ) -> Result<Vec<Outcome>, Attempt> {
         let mut unit = self.begin(kind, queue).await?;
-        self.check_age(&unit, completed.iter().filter_map(|completed| completed.output))?;
+        self.check_age(&unit, completed.iter().filter_map(|completed| completed.output.as_ref().map(|o| o.body)))?;
         let guard = find(&unit, guard)?;
         let last = unit.queue.spec.last();
         let named = to_stage.map(|name| unit.queue.spec.place("to_stage", name)).transpose()?;
         if named == Some(FAILED) {
             return Err(Error::invalid("to_stage", "must not be `failed`").into());
         }
+        let spec = unit.queue.spec.clone();
         let mut outputs = Vec::new();
         let (outcomes, _) = self
             .change_items(&mut unit, held, |row, place, now| {
-                let before = row.stage;
-                advance(row, &held[place], &guard, named, last, now)?;
-                if let Some(body) = completed[place].output.filter(|_| row.stage != before) {
-                    outputs.push(json!([row.item, before, body.minted_ms, body.digest, body.chunks]));
+                let mut next = row.clone();
+                advance(&mut next, &held[place], &guard, named, last, now)?;
+                if let Some(Output { stage, body }) = completed[place].output.as_ref().filter(|_| next != *row) {
+                    if spec.name(row.stage) != stage {
+                        return Err(Refusal::WrongStage);
+                    }
+                    outputs.push(json!([row.item, row.stage, body.minted_ms, body.digest, body.chunks]));
                 }
+                *row = next;
                 Ok(())
             })
             .await?;

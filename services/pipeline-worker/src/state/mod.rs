@@ -40,7 +40,7 @@ pub use claim::Claim;
 pub use counts::{StageCount, Status};
 pub use dead::DeadLetter;
 pub use error::Error;
-pub use lease::{Completed, Failed};
+pub use lease::{Completed, Failed, Output};
 pub use look::{Allowed, Stored};
 pub use model::{
     Body, Claimed, Guard, Held, ItemView, Kind, Outcome, Queue, Reason, Refusal, Retry, Spec, Standing, Verdict,

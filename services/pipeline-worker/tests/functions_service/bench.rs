@@ -158,7 +158,7 @@ impl Bench {
     pub async fn until(&self, what: &str, mut is: impl AsyncFnMut() -> bool) {
         let look = async {
             while !is().await {
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::task::yield_now().await;
             }
         };
         let waited = tokio::time::timeout(std::time::Duration::from_secs(30), look).await;

@@ -1,6 +1,6 @@
 use pipeline_worker::state::{Claim, Completed, Guard, Held, Staging};
 
-use crate::stores::{PIPELINE, Q, Store, body, claim, held, ids, staging};
+use crate::stores::{PIPELINE, Q, Store, body, claim, held, ids, output, staging};
 
 pub async fn larger_priorities_come_first_then_the_older(store: &Store) {
     store.queue(|_| {}).await;
@@ -85,8 +85,8 @@ pub async fn stages_are_passed_one_by_one(store: &Store) {
         let claim = Claim { stage: source.to_owned(), claim_stage: stage.to_owned(), ..claim(1) };
         let claimed = store.state.claim(PIPELINE, Q, &claim).await.unwrap();
         assert_eq!((ids(&claimed), claimed[0].attempt), (vec!["x"], 1), "{stage}");
-        let output = Some(body(store.state.now_ms().await.unwrap()));
-        let completed = [Completed { held: held(&claimed)[0].clone(), output }];
+        let put_out = output(stage, body(store.state.now_ms().await.unwrap()));
+        let completed = [Completed { held: held(&claimed)[0].clone(), output: put_out }];
         let outcome = store.state.complete(PIPELINE, Q, &completed, &Guard::default(), None).await.unwrap();
         assert_eq!((outcome[0].verdict, outcome[0].stage.as_deref()), (Ok(()), Some(next)));
     }

@@ -92,6 +92,7 @@ conformance! {
         published_clients_move_documents_by_stage_and_worker,
         a_document_without_chunks_is_made_where_it_is_missing,
         an_unguarded_move_ends_the_lease,
+        an_output_counts_for_the_stage_that_it_was_stored_under,
         what_is_done_is_counted_per_minute,
     }
     failures::{

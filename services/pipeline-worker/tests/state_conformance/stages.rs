@@ -1,6 +1,6 @@
 use pipeline_worker::state::{Completed, Guard, Held, Reason, Refusal};
 
-use crate::stores::{PIPELINE, Q, Store, held};
+use crate::stores::{PIPELINE, Q, Store, body, held, output};
 
 pub async fn published_clients_move_documents_by_stage_and_worker(store: &Store) {
     store.staged(&["a", "b", "c"], |_| {}).await;
@@ -44,6 +44,26 @@ pub async fn an_unguarded_move_ends_the_lease(store: &Store) {
     let completed = [Completed { held: claimed[0].clone(), output: None }];
     let late = store.state.complete(PIPELINE, Q, &completed, &Guard::default(), None).await.unwrap();
     assert_eq!(late[0].verdict, Err(Refusal::StaleToken));
+}
+
+/// Its name would be that of the other stage's output, under which nothing was stored.
+pub async fn an_output_counts_for_the_stage_that_it_was_stored_under(store: &Store) {
+    let stages = ["pending", "chunking", "embedding", "indexed"].map(str::to_owned).to_vec();
+    store.staged(&["x"], |s| s.stages = stages).await;
+    let move_to = async |stage| {
+        store.state.set_stage(PIPELINE, Q, &[Held::any("x")], &Guard::default(), stage, false).await.unwrap();
+    };
+    move_to("chunking").await;
+    let put_out = output("chunking", body(store.state.now_ms().await.unwrap()));
+    let completed = [Completed { held: Held::any("x"), output: put_out }];
+    move_to("embedding").await;
+    let complete = async || store.state.complete(PIPELINE, Q, &completed, &Guard::default(), None).await.unwrap();
+    assert_eq!(complete().await[0].verdict, Err(Refusal::WrongStage));
+    assert_eq!(store.at("x").await.0, "embedding");
+    assert!(store.numbers("SELECT stage FROM output").await.is_empty());
+    move_to("chunking").await;
+    assert_eq!(complete().await[0].verdict, Ok(()));
+    assert_eq!(store.numbers("SELECT stage FROM output").await, [[1]]);
 }
 
 pub async fn what_is_done_is_counted_per_minute(store: &Store) {

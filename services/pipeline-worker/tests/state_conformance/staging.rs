@@ -93,7 +93,7 @@ pub async fn staging_again_forgets_outputs_and_failures(store: &Store) {
     let claimed = store.state.claim(PIPELINE, Q, &chunking).await.unwrap();
     assert_eq!(ids(&claimed).len(), 2);
     let held = held(&claimed);
-    let output = Some(body(store.state.now_ms().await.unwrap()));
+    let output = crate::stores::output("chunking", body(store.state.now_ms().await.unwrap()));
     let completed = [Completed { held: held[0].clone(), output }];
     store.state.complete(PIPELINE, Q, &completed, &Guard::default(), None).await.unwrap();
     let failed = [Failed { held: held[1].clone(), permanent: false, message: "no".to_owned() }];

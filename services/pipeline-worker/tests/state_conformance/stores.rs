@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use layer_service::{config::Secret, metrics::Metrics};
-use pipeline_worker::state::{Body, Claim, Claimed, Held, Kind, Retry, Spec, Staging, State, StateSettings};
+use pipeline_worker::state::{Body, Claim, Claimed, Held, Kind, Output, Retry, Spec, Staging, State, StateSettings};
 use sqlx::{AnyPool, Row, any::AnyPoolOptions};
 
 use crate::cluster::cluster;
@@ -118,6 +118,10 @@ impl Store {
 pub fn body(minted_ms: i64) -> Body {
     static DIGEST: AtomicI64 = AtomicI64::new(1);
     Body { minted_ms, digest: DIGEST.fetch_add(1, Relaxed), chunks: 3 }
+}
+
+pub fn output(stage: &str, body: Body) -> Option<Output> {
+    Some(Output { stage: stage.to_owned(), body })
 }
 
 pub fn staging(id: &str, body: Body) -> Staging {

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     grpc::typed::write_values,
-    pipelines::{Asked, Attributes, Number, Reply, answered, lease_ms, present, time, wait},
+    pipelines::{Asked, Attributes, Kind, Number, Reply, answered, lease_ms, present, time, wait},
     refusal::Refusal,
 };
 
@@ -218,29 +218,12 @@ struct Failed {
     message: Option<String>,
 }
 
-/// Whether trying again is of use.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Transient,
-    Permanent,
-}
-
-impl Kind {
-    fn message(self) -> FailureKind {
-        match self {
-            Self::Transient => FailureKind::Transient,
-            Self::Permanent => FailureKind::Permanent,
-        }
-    }
-}
-
 /// POST …/items/fail
 pub(super) async fn fail(asked: &Asked<'_>, function_id: String) -> Result<Reply, Refusal> {
     let body: Fail = asked.read()?;
     let items = body.items.into_iter().map(|Failed { namespace, id, token, kind, message }| FailedItem {
         item: Some(guard(namespace, id, token)),
-        kind: kind.message().into(),
+        kind: kind.of(FailureKind::Transient, FailureKind::Permanent).into(),
         message: message.unwrap_or_default(),
     });
     let message = FailRequest { function_id: function_id.clone(), items: items.collect(), worker_id: body.worker_id };

@@ -15,7 +15,7 @@ use tonic::Code;
 use super::{
     asked::{Asked, Reply, answered, time},
     content::ChunkIn,
-    json::{Number, present, refuse},
+    json::{Kind, Number, present, refuse},
     pipeline::reason_name,
     refused::refusal,
 };
@@ -287,21 +287,8 @@ struct Failed {
     message: Option<String>,
 }
 
-/// Whether trying again is of use.
-#[derive(Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kind {
-    Transient,
-    Permanent,
-}
-
-impl Kind {
-    fn message(self) -> FailureKind {
-        match self {
-            Self::Transient => FailureKind::Transient,
-            Self::Permanent => FailureKind::Permanent,
-        }
-    }
+fn of_kind(kind: Kind) -> FailureKind {
+    kind.of(FailureKind::Transient, FailureKind::Permanent)
 }
 
 /// POST …/documents/fail
@@ -310,7 +297,7 @@ pub(super) async fn fail(asked: &Asked<'_>, pipeline_id: String) -> Result<Reply
     let documents =
         body.documents.into_iter().map(|Failed { document_id, token, version, kind, message }| FailedDocument {
             document: Some(Guard { document_id, token, version }.message()),
-            kind: kind.map_or(FailureKind::Unspecified, Kind::message).into(),
+            kind: kind.map_or(FailureKind::Unspecified, of_kind).into(),
             message: message.unwrap_or_default(),
         });
     let holder = holder(body.worker_id, body.stage);

@@ -6,12 +6,30 @@
 use std::fmt::Display;
 
 use percent_encoding::percent_decode_str;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use crate::refusal::Refusal;
 
 /// A count or a time in a body: one that is 0 would mean the default in the contract, so it is refused.
 pub(crate) type Number = Option<std::num::NonZeroU64>;
+
+/// What a worker says of a failure: whether trying again is of use.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Kind {
+    Transient,
+    Permanent,
+}
+
+impl Kind {
+    /// The one of a contract's two words that it is.
+    pub(crate) fn of<T>(self, transient: T, permanent: T) -> T {
+        match self {
+            Self::Transient => transient,
+            Self::Permanent => permanent,
+        }
+    }
+}
 
 /// A refusal that names what is wrong.
 pub(crate) fn refuse(field: impl Display, reason: impl Display) -> Refusal {

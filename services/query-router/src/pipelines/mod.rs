@@ -27,7 +27,7 @@ use crate::body::Budget;
 pub(crate) use asked::{Asked, Reply, answered, promised, time};
 pub(crate) use documents::{lease_ms, wait};
 pub(crate) use handover::{NotHandedOver, is_handed_over};
-pub(crate) use json::{Number, decoded, present, refuse};
+pub(crate) use json::{Kind, Number, decoded, present, refuse};
 pub use route::PipelineRoute;
 pub(crate) use rows::Attributes;
 pub use settings::PipelineSettings;

@@ -10,10 +10,7 @@ use layer_proto::{
 use prost_types::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{
-    fake::Worker,
-    mesh::{Case, FUNCTIONS, Mesh},
-};
+use crate::mesh::{Case, FUNCTIONS, mesh};
 
 fn id() -> String {
     "f".to_owned()
@@ -108,12 +105,6 @@ fn status_shown() -> Value {
         "pending_count": 2, "processing_count": 0, "failed_count": 0,
         "indexed_rate_per_min": 0.0, "rate_window_seconds": 60,
     })
-}
-
-async fn mesh() -> (Worker, Mesh) {
-    let worker = Worker::start(0);
-    let mesh = Mesh::start(worker.port, |_| {}).await;
-    (worker, mesh)
 }
 
 macro_rules! check {

@@ -162,7 +162,7 @@ async fn calls_that_wait_leave_room_for_others() {
     let waiting = tokio::spawn(async move { waiting.claim(keyed(claim())).await.map(drop) });
     in_time(async {
         while worker.seen(&method).is_empty() {
-            tokio::time::sleep(Duration::from_millis(5)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;

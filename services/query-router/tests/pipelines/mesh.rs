@@ -31,6 +31,13 @@ pub fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
+/// A router, and the fake behind it.
+pub async fn mesh() -> (Worker, Mesh) {
+    let worker = Worker::start(0);
+    let mesh = Mesh::start(worker.port, |_| {}).await;
+    (worker, mesh)
+}
+
 pub struct Mesh {
     pub address: SocketAddr,
     lifecycle: Lifecycle,
@@ -91,12 +98,7 @@ impl Mesh {
 
     /// Waits until the metrics page has a line.
     pub async fn until(&self, line: &str) {
-        in_time(async {
-            while !self.metrics().await.contains(line) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        })
-        .await;
+        in_time(async { while !self.metrics().await.contains(line) {} }).await;
     }
 }
 

@@ -10,8 +10,8 @@ use prost_types::Timestamp;
 use serde_json::{Value, json};
 
 use crate::{
-    fake::{Told, Worker, framed},
-    mesh::{Case, Mesh, PIPELINES},
+    fake::{Told, framed},
+    mesh::{Case, PIPELINES, mesh},
 };
 
 fn id() -> String {
@@ -73,12 +73,6 @@ fn pipeline_shown() -> Value {
         "retry": {"attempts_max": 3, "leases_lost_max": 4, "initial_backoff_ms": 5, "max_backoff_ms": 6},
         "leased_max": 7, "keep_done_ms": 8, "keep_failed_ms": 9,
     })
-}
-
-async fn mesh() -> (Worker, Mesh) {
-    let worker = Worker::start(0);
-    let mesh = Mesh::start(worker.port, |_| {}).await;
-    (worker, mesh)
 }
 
 macro_rules! check {

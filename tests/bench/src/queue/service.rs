@@ -2,7 +2,7 @@
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use layer_proto::pipeline::v1::{
@@ -19,6 +19,8 @@ use super::library::{LEASE_MS, PIPELINE};
 /// What a document says: a page of text, no two lines the same.
 const TEXT_BYTES: usize = 1_024;
 /// Longer than any call of a run.
+/// Time for pipeline-worker to make its schema.
+const PATIENCE: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running pipeline-worker.
@@ -67,15 +69,13 @@ impl Service {
     pub(super) async fn create(&self, pipeline: &str) -> Result<()> {
         let spec = PipelineSpec { target_namespace: "bench".to_owned(), ..PipelineSpec::default() };
         let request = CreatePipelineRequest { pipeline_id: pipeline.to_owned(), spec: Some(spec) };
-        for _ in 0..100 {
+        let begun = Instant::now();
+        loop {
             match self.client.clone().create_pipeline(request.clone()).await {
-                Err(status) if status.code() == tonic::Code::Unavailable => {
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
+                Err(status) if status.code() == tonic::Code::Unavailable && begun.elapsed() < PATIENCE => {}
                 answer => return Ok(answer.map(drop)?),
             }
         }
-        anyhow::bail!("pipeline-worker is not ready")
     }
 
     /// Waits for documents of a pipeline that has none; how many came all the same.
