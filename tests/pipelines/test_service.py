@@ -13,32 +13,11 @@ from harness.client import ask
 from harness.grpc import FailedCall
 from harness.pipelines import Service, start_pipeline_worker
 from harness.postgres import Postgres
-from harness.programs import Program, start_router, start_stand_in
+from harness.programs import Program
 from harness.waiting import until
 
 NAMESPACE = "books"
 PIPELINE = "books-pipeline"
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    cluster = Postgres()
-    yield cluster
-    cluster.remove()
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    program = start_stand_in(tmp_path_factory.mktemp("origin"))
-    yield program
-    program.process.kill()
-
-
-@pytest.fixture(scope="module")
-def router(origin: Program) -> Iterator[Program]:
-    program = start_router(origin.url)
-    yield program
-    program.process.kill()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])

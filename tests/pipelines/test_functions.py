@@ -15,31 +15,10 @@ from harness.functions import DONE, NOT_FOUND, OBSOLETE, STALE_TOKEN, Function, 
 from harness.grpc import FailedCall
 from harness.pipelines import FUNCTIONS, Service, start_pipeline_worker
 from harness.postgres import Postgres
-from harness.programs import Program, start_router, start_stand_in
+from harness.programs import Program, start_router
 from harness.waiting import let_pass, until
 
 FAST = {"functions.poll_ms": 50, "functions.wait_poll_ms": 50, "functions.triggers_ms": 50}
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    cluster = Postgres()
-    yield cluster
-    cluster.remove()
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
-    program = start_stand_in(tmp_path_factory.mktemp("origin"))
-    yield program
-    program.process.kill()
-
-
-@pytest.fixture(scope="module")
-def router(origin: Program) -> Iterator[Program]:
-    program = start_router(origin.url)
-    yield program
-    program.process.kill()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
