@@ -66,6 +66,7 @@ lint: $(TOOLS)/buf $(CACHE)/test-venv/.done ## Formatting, clippy, buf, ruff
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) -p pipeline-worker --features failpoints -- -D warnings
+	scripts/fall-through-page --check
 	"$(TOOLS)/buf" lint
 	"$(TOOLS)/buf" breaking --against proto/baseline.binpb
 	"$(CACHE)/test-venv/bin/ruff" check tests examples
@@ -75,6 +76,7 @@ docs: ## Write the generated pages of docs/
 	cargo build $(CARGO_FLAGS) -p layer-cli
 	"$(CARGO_TARGET_DIR)/debug/layer" reference configuration > docs/configuration.md
 	"$(CARGO_TARGET_DIR)/debug/layer" reference metrics > docs/metrics.md
+	scripts/fall-through-page
 
 .PHONY: bench
 bench: $(CACHE)/bench-peer/.done ## Measure router, cache and queues against nginx, Redis and graphile-worker; writes docs/benchmarks.md
