@@ -38,7 +38,7 @@ demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogu
 	@scripts/demo "$(CARGO_TARGET_DIR)/release/layer" "$(CACHE)/demo-venv/bin/python" "$(DEMO_DIR)" $(DEMO_ARGS)
 
 .PHONY: test
-test: test-rust test-fuzz test-sdks test-processes ## Run all tests
+test: test-rust test-fuzz test-sdks test-sdk-go test-processes ## Run all tests
 
 .PHONY: test-rust
 test-rust: ## Units and services
@@ -61,6 +61,10 @@ test-processes: $(CACHE)/test-venv/.done ## End-to-end, conformance, gRPC and de
 test-sdks: $(CACHE)/test-venv/.done ## The official SDKs' own live tests, against the origin and through the router
 	cd tests && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/test-venv/bin/python" -m harness.sdks
 
+.PHONY: test-sdk-go
+test-sdk-go: ## The Go SDK's tests, with the race detector; LAYER_GO_SDK_DIR names a checkout of the official client where the proxy has none
+	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" sdk/go/run test
+
 .PHONY: lint
 lint: $(TOOLS)/buf $(CACHE)/test-venv/.done ## Formatting, clippy, buf, ruff
 	cargo fmt --all --check
@@ -70,6 +74,7 @@ lint: $(TOOLS)/buf $(CACHE)/test-venv/.done ## Formatting, clippy, buf, ruff
 	"$(TOOLS)/buf" lint
 	"$(TOOLS)/buf" breaking --against proto/baseline.binpb
 	"$(CACHE)/test-venv/bin/ruff" check tests examples
+	TOOLS="$(TOOLS)" sdk/go/run lint
 
 .PHONY: docs
 docs: ## Write the generated pages of docs/
