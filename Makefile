@@ -38,7 +38,7 @@ demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogu
 	@scripts/demo "$(CARGO_TARGET_DIR)/release/layer" "$(CACHE)/demo-venv/bin/python" "$(DEMO_DIR)" $(DEMO_ARGS)
 
 .PHONY: test
-test: test-rust test-fuzz test-sdks test-processes ## Run all tests
+test: test-rust test-fuzz test-sdks test-sdk-go test-sdk-python test-processes ## Run all tests
 
 .PHONY: test-rust
 test-rust: ## Units and services
@@ -61,20 +61,40 @@ test-processes: $(CACHE)/test-venv/.done ## End-to-end, conformance, gRPC and de
 test-sdks: $(CACHE)/test-venv/.done ## The official SDKs' own live tests, against the origin and through the router
 	cd tests && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/test-venv/bin/python" -m harness.sdks
 
+.PHONY: test-sdk-python
+test-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK's tests: units on sockets, and the real mesh
+	cd sdk/python && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/sdk-venv/bin/python" -m pytest -q
+
+.PHONY: lint-sdk-python
+lint-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK: ruff, mypy --strict, and whether what is generated is current
+	cd sdk/python && "$(CACHE)/sdk-venv/bin/ruff" check . && "$(CACHE)/sdk-venv/bin/ruff" format --check . && \
+		"$(CACHE)/sdk-venv/bin/mypy" && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py --check
+
+.PHONY: sdk-python-generate
+sdk-python-generate: $(CACHE)/sdk-venv/.done ## Write the generated parts of the Python SDK
+	cd sdk/python && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py
+
+.PHONY: test-sdk-go
+test-sdk-go: ## The Go SDK's tests, with the race detector; LAYER_GO_SDK_DIR names a checkout of the official client where the proxy has none
+	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" sdk/go/run test
+
 .PHONY: lint
-lint: $(TOOLS)/buf $(CACHE)/test-venv/.done ## Formatting, clippy, buf, ruff
+lint: $(TOOLS)/buf $(CACHE)/test-venv/.done lint-sdk-python ## Formatting, clippy, buf, ruff
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) -p pipeline-worker --features failpoints -- -D warnings
+	scripts/fall-through-page --check
 	"$(TOOLS)/buf" lint
 	"$(TOOLS)/buf" breaking --against proto/baseline.binpb
 	"$(CACHE)/test-venv/bin/ruff" check tests examples
+	TOOLS="$(TOOLS)" sdk/go/run lint
 
 .PHONY: docs
 docs: ## Write the generated pages of docs/
 	cargo build $(CARGO_FLAGS) -p layer-cli
 	"$(CARGO_TARGET_DIR)/debug/layer" reference configuration > docs/configuration.md
 	"$(CARGO_TARGET_DIR)/debug/layer" reference metrics > docs/metrics.md
+	scripts/fall-through-page
 
 .PHONY: bench
 bench: $(CACHE)/bench-peer/.done ## Measure router, cache and queues against nginx, Redis and graphile-worker; writes docs/benchmarks.md
@@ -156,6 +176,9 @@ $(CACHE)/demo-venv/.done: examples/catalog/requirements.txt scripts/venv
 
 $(CACHE)/embed-venv/.done: tests/bench/src/embed/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/embed-venv" $<
+
+$(CACHE)/sdk-venv/.done: sdk/python/requirements.txt scripts/venv
+	scripts/venv "$(PYTHON)" "$(CACHE)/sdk-venv" $<
 
 $(CACHE)/test-venv/.done: tests/requirements.txt examples/catalog/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/test-venv" tests/requirements.txt examples/catalog/requirements.txt
