@@ -4,12 +4,14 @@ package transport
 type EventKind string
 
 const (
-	// EventAway says that Layer is taken for away: calls go direct, or fail fast, until EventBack.
-	EventAway EventKind = "away"
-	// EventBack says that Layer answers again and knows what was written past it.
-	EventBack EventKind = "back"
+	// EventOpened says that Layer is taken for away: calls go direct, or fail fast, until EventClosed.
+	EventOpened EventKind = "opened"
+	// EventClosed says that Layer answers again and knows what was written past it.
+	EventClosed EventKind = "closed"
 	// EventFallback says that a call went to Turbopuffer directly.
 	EventFallback EventKind = "fallback"
+	// EventHedge says that a read was asked of Turbopuffer too, because Layer did not begin its answer in the usual time.
+	EventHedge EventKind = "hedge"
 	// EventUnavailable says that a call failed because it needs Layer.
 	EventUnavailable EventKind = "unavailable"
 	// EventOutcomeUnknown says that a write failed, and that it may have been applied.
@@ -34,8 +36,8 @@ const (
 	ReasonDraining = "gateway_draining"
 	// ReasonUpstream says that Layer could not reach Turbopuffer.
 	ReasonUpstream = "upstream_error"
-	// ReasonHedge says that Layer did not begin its answer in the usual time.
-	ReasonHedge = "hedge"
+	// ReasonHung says that Layer did not begin its answer in the usual time.
+	ReasonHung = "hung"
 )
 
 // Event is for counters: its kind, operation and reason are of a small fixed set. Ids, keys and bodies are never in it.
@@ -44,7 +46,7 @@ type Event struct {
 	Kind EventKind
 	// Operation by its name in docs/api/client-fall-through.md; empty for transitions and for unlisted calls.
 	Operation string
-	// Reason of it; empty for EventBack.
+	// Reason of it; empty for EventClosed.
 	Reason string
 	// Err that led to it; nil where there is none.
 	Err error

@@ -109,9 +109,9 @@ func (r *race) won(out outcome) (*http.Response, string, error) {
 	if r.failure != nil {
 		r.failure.discard()
 	} else if r.refusal == nil {
-		r.t.breaker.Failed(r.pass, &failure{ReasonHedge, errSuspended})
+		r.t.breaker.Failed(r.pass, &failure{ReasonHung, errSuspended})
 	}
-	r.t.emit(Event{Kind: EventFallback, Operation: r.c.op.Name, Reason: ReasonHedge})
+	r.t.emit(Event{Kind: EventFallback, Operation: r.c.op.Name, Reason: ReasonHung})
 	return out.resp, TurbopufferDirect, out.err
 }
 
@@ -132,6 +132,7 @@ func (r *race) hedge() {
 		return
 	}
 	r.hedged = true
+	r.t.emit(Event{Kind: EventHedge, Operation: r.c.op.Name, Reason: ReasonHung})
 	r.start(r.direct, func() outcome {
 		resp, err := r.t.askDirect(r.toDirect, r.c)
 		return outcome{resp: resp, err: err}

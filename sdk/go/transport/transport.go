@@ -78,13 +78,32 @@ func orDefault(value, otherwise time.Duration) time.Duration {
 // BaseURL is Layer's address, for the official client's option of that name.
 func (t *Transport) BaseURL() string { return t.layerURL.String() + "/" }
 
-// falls says whether calls may go past Layer at all.
-func (t *Transport) falls() bool { return !t.options.NoFallback && t.options.DirectKey != "" }
+// Falls says whether calls may go past Layer at all: there is a Turbopuffer key, and nobody has switched it off.
+func (t *Transport) Falls() bool { return !t.options.NoFallback && t.options.DirectKey != "" }
 
 // Away answers why Layer is taken for away; nil while calls go to it.
 func (t *Transport) Away() error {
 	_, err := t.breaker.Allow()
 	return err
+}
+
+// Begin asks for leave to call Layer by another way than HTTP, such as gRPC. The error says why Layer is taken for away; else
+// what becomes of the call is to be reported, with one of the Reason constants: empty for an answer of Layer. Without a way
+// past Layer there is always leave.
+func (t *Transport) Begin() (report func(reason string, cause error), err error) {
+	if t.closed.Load() {
+		return nil, ErrClosed
+	}
+	if !t.Falls() {
+		return func(string, error) {}, nil
+	}
+	pass, away := t.breaker.Allow()
+	if away != nil {
+		return nil, away
+	}
+	return func(reason string, cause error) {
+		t.report(context.Background(), pass, outcome{reason: reason, err: cause, marked: true})
+	}, nil
 }
 
 // Close ends the probe and idle connections, and waits for the attempts that hedges left behind. Calls that are made
@@ -132,11 +151,11 @@ func closeBody(req *http.Request) {
 
 func (t *Transport) roundTrip(ctx context.Context, c *call) (*http.Response, string, error) {
 	var err error
-	if c.body, err = bodyOf(c.req, c.op.Effect == operation.Read && t.falls()); err != nil {
+	if c.body, err = bodyOf(c.req, c.op.Effect == operation.Read && t.Falls()); err != nil {
 		return nil, "", err
 	}
 	defer c.body.close()
-	if !t.falls() {
+	if !t.Falls() {
 		out := t.askLayer(ctx, c)
 		return out.resp, "", out.err
 	}
@@ -183,9 +202,9 @@ func (t *Transport) changed(open bool, cause error) {
 			own.CloseIdleConnections()
 		}
 		t.options.Logger.Warn("Layer is away; calls that do not need it go to Turbopuffer directly", slog.Any("cause", cause))
-		t.emit(Event{Kind: EventAway, Reason: ReasonOf(cause), Err: cause})
+		t.emit(Event{Kind: EventOpened, Reason: ReasonOf(cause), Err: cause})
 		return
 	}
 	t.options.Logger.Warn("Layer is back")
-	t.emit(Event{Kind: EventBack})
+	t.emit(Event{Kind: EventClosed})
 }

@@ -150,7 +150,7 @@ func TestRefusedOpensAtOnce(t *testing.T) {
 		w.layer.stop()
 		got, err := w.call(call.method, call.path, call.body)
 		check(t, call.path, got, err, call.want)
-		if w.transport.Away() == nil || w.events.count(transport.EventAway) != 1 {
+		if w.transport.Away() == nil || w.events.count(transport.EventOpened) != 1 {
 			t.Fatal("the breaker did not open")
 		}
 		got, err = w.call(call.method, call.path, call.body)
@@ -196,8 +196,9 @@ func TestReturnsByItself(t *testing.T) {
 	until(t, "Layer is back", func() bool { return w.transport.Away() == nil })
 	got, err := w.call("POST", query, queryBody)
 	w.want(got, err, "200 through")
-	if w.events.count(transport.EventAway) != 1 || w.events.count(transport.EventBack) != 1 {
-		t.Fatalf("transitions: %+v", w.events.all)
+	until(t, "the return was told", func() bool { return w.events.count(transport.EventClosed) == 1 })
+	if w.events.count(transport.EventOpened) != 1 {
+		t.Fatal("the absence was not told of once")
 	}
 }
 

@@ -8,3 +8,13 @@ func Names() []string {
 	}
 	return names
 }
+
+// Writes says whether the operation of a name changes anything; one that is not known does.
+func Writes(name string) bool {
+	for i := range table {
+		if table[i].name == name {
+			return table[i].effect != Read
+		}
+	}
+	return true
+}
