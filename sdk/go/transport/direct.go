@@ -106,7 +106,7 @@ func (t *Transport) afterWrite(ctx context.Context, written operation.Written) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
 	defer cancel()
 	if err := t.tell(ctx); err != nil {
-		t.breaker.Trip(err)
+		t.breaker.Trip(&failure{ReasonUntold, err})
 	}
 }
 

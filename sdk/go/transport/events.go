@@ -38,6 +38,8 @@ const (
 	ReasonUpstream = "upstream_error"
 	// ReasonHung says that Layer did not begin its answer in the usual time.
 	ReasonHung = "hung"
+	// ReasonUntold says that Layer could not be told of a write past it.
+	ReasonUntold = "untold"
 )
 
 // Event is for counters: its kind, operation and reason are of a small fixed set. Ids, keys and bodies are never in it.

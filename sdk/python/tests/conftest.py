@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+import hypothesis  # noqa: F401  (its pytest plugin would import it at the end, in the middle of a report)
 import pytest
 from halves import Loop, Threads
 

@@ -21,6 +21,7 @@ NAMES = {
 }
 """Names of asyncio's half and what they are in the other. `AsyncX` becomes `X`."""
 PREFIXED = re.compile(r"\b(?:Default)?Async[A-Z]\w*")
+AWAITABLE = re.compile(r"\bAwaitable\[(\w+)\]")
 HEAD = "# Generated from ../_async by tools/generate_sync.py: change that, and run `make sdk-python-generate`.\n"
 
 
@@ -37,6 +38,7 @@ def generate(into: Path) -> None:
         for path in (Path(folder) / "_sync").glob("*.py"):
             # Names in docstrings and comments too.
             text = PREFIXED.sub(lambda found: names[found.group()], path.read_text())
+            text = AWAITABLE.sub(r"\1", text)
             (into / path.name).write_text(HEAD + text)
     ruff = [str(Path(sys.executable).parent / "ruff")]
     config = ["--config", str(PACKAGE.parent.parent / "pyproject.toml")]

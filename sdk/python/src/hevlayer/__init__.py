@@ -6,25 +6,36 @@ it go to Turbopuffer directly; calls that need it fail fast with `LayerUnavailab
 
 from __future__ import annotations
 
+from . import messages
 from ._async.client import AsyncHevlayer
 from ._async.transport import AsyncFallThroughTransport
 from ._errors import LayerDraining, LayerUnavailable, NoAnswerInTime, OutcomeUnknown, UnmarkedAnswer
 from ._events import Event, OnEvent
+from ._grpc_errors import LayerError
+from ._guards import ChunkRow, item_named
 from ._perf import LayerPerf, LayerResponse, PerfRecord, record_perf
 from ._settings import Settings
+from ._status import LayerStatus
 from ._sync.client import Hevlayer
 from ._sync.transport import FallThroughTransport
+from ._values import Document, Documents, Vector
 from ._version import VERSION as __version__
+from ._warm import WarmHint, WarmJob, WarmStep
 
 __all__ = [
     "AsyncFallThroughTransport",
     "AsyncHevlayer",
+    "ChunkRow",
+    "Document",
+    "Documents",
     "Event",
     "FallThroughTransport",
     "Hevlayer",
     "LayerDraining",
+    "LayerError",
     "LayerPerf",
     "LayerResponse",
+    "LayerStatus",
     "LayerUnavailable",
     "NoAnswerInTime",
     "OnEvent",
@@ -32,6 +43,12 @@ __all__ = [
     "PerfRecord",
     "Settings",
     "UnmarkedAnswer",
+    "Vector",
+    "WarmHint",
+    "WarmJob",
+    "WarmStep",
     "__version__",
+    "item_named",
+    "messages",
     "record_perf",
 ]

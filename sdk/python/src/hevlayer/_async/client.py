@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, ParamSpec, Self, TypeVar
 
 import httpx2
 from turbopuffer import (
@@ -19,12 +19,24 @@ from typing_extensions import override
 
 from .._events import OnEvent
 from .._options import Options
+from .._perf import LayerResponse, record_perf
 from .._settings import Settings
+from .._status import LayerStatus
 from .._version import VERSION
+from .calls import open_channel
+from .documents import AsyncFetches, AsyncWarming
+from .functions import AsyncFunctionQueue, AsyncFunctions
+from .pipeline_queue import AsyncPipelineQueue
+from .pipelines import AsyncPipelines
 from .transport import AsyncFallThroughTransport
 
+P = ParamSpec("P")
+T = TypeVar("T")
 
-class AsyncHevlayer(AsyncTurbopuffer):
+
+class AsyncHevlayer(
+    AsyncFetches, AsyncWarming, AsyncPipelines, AsyncPipelineQueue, AsyncFunctions, AsyncFunctionQueue, AsyncTurbopuffer
+):
     """Turbopuffer's client through Layer, which goes to Turbopuffer directly while Layer is away.
 
     All that the official client can do is here: `client.namespace("shop").query(...)` and the rest. Layer's own calls are
@@ -124,9 +136,9 @@ class AsyncHevlayer(AsyncTurbopuffer):
         for name in ("base_url", "region", "http_client"):
             if options.pop(name, None) is not None:
                 raise TypeError(f"{name} cannot be changed: make another client")
-        return type(self)(**self._with(options), **{"_shared": self._shared, **(_extra_kwargs or {})})
+        return type(self)(**self._changed(options), **{"_shared": self._shared, **(_extra_kwargs or {})})
 
-    def _with(self, changed: Mapping[str, Any]) -> dict[str, Any]:
+    def _changed(self, changed: Mapping[str, Any]) -> dict[str, Any]:
         """This client's own options, but for those that are to change."""
         given = {
             name: value for name, value in changed.items() if value is not None and not isinstance(value, NotGiven)
@@ -145,6 +157,27 @@ class AsyncHevlayer(AsyncTurbopuffer):
         } | given
 
     with_options = copy
+
+    async def with_perf(
+        self, call: Callable[P, Awaitable[T]], *args: P.args, **arguments: P.kwargs
+    ) -> LayerResponse[T]:
+        """Makes a call and says how it went: `client.with_perf(client.namespace("shop").query, rank_by=...)`.
+
+        The time counts from the start of the first attempt. See `record_perf` for several calls.
+        """
+        with record_perf() as record:
+            data = await call(*args, **arguments)
+        return LayerResponse(data, record.whole())
+
+    async def status(self) -> LayerStatus:
+        """How Layer is: asks it once, whatever the breaker says, and never raises for its absence."""
+        return LayerStatus(await self._shared.transport.ready(), self._shared.transport.breaker.is_open)
+
+    @override
+    async def close(self) -> None:
+        """Closes connections, and ends all that runs in the background. Copies of this client are closed too."""
+        await super().close()
+        await self._shared.channel.aclose()
 
     @property
     def fall_through(self) -> AsyncFallThroughTransport:
@@ -182,4 +215,5 @@ class AsyncShared:
             layer_transport=layer_transport,
             turbopuffer_transport=turbopuffer_transport,
         )
+        self.channel = open_channel(options.layer_url)
         self.http_client = DefaultAsyncHttpxClient(transport=self.transport, timeout=timeout)

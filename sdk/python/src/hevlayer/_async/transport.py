@@ -75,6 +75,7 @@ class AsyncFallThroughTransport(httpx2.AsyncBaseTransport):
         self._direct = AsyncDirect(
             turbopuffer_transport or default_transport(), self._addresses, self._healer, self._events
         )
+        self._probe_path = settings.probe_path
         self._hedge = Hedge(settings)
         self._racer = Racer[Outcome]()
 
@@ -162,6 +163,15 @@ class AsyncFallThroughTransport(httpx2.AsyncBaseTransport):
             return FinalError(OutcomeUnknown(message, request=call.request, operation=call.operation), cause)
         message = f"{name} needs Layer, which is away ({reason})"
         return FinalError(LayerUnavailable(message, request=call.request, operation=call.operation), cause)
+
+    def look_for_layer(self) -> None:
+        """Sees to it that a probe looks for Layer while it is taken for away."""
+        if self.breaker.is_open:
+            self._probe.start()
+
+    async def ready(self) -> bool:
+        """Whether Layer says that it is ready; asks it once."""
+        return await self._healer.ready(self._probe_path)
 
     @override
     async def aclose(self) -> None:

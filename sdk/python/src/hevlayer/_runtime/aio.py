@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import grpc
+import grpc.aio
 import httpx2
+from google.protobuf.message import Message
 from turbopuffer import DefaultAsyncHttpxClient
+
+from .grpc_types import ChannelOptions, M, Metadata
 
 T = TypeVar("T")
 
@@ -103,3 +108,50 @@ class Background:
         if task is not None and not task.get_loop().is_closed():
             task.cancel()
             await asyncio.wait([task])
+
+
+class Channel:
+    """A gRPC channel."""
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None, options: ChannelOptions) -> None:
+        self._make = (target, credentials, options)
+        self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _open(self) -> grpc.aio.Channel:
+        # Made with the first call, in the loop that the call runs in.
+        loop = asyncio.get_running_loop()
+        if self._channel is None or self._loop is not loop:
+            target, credentials, options = self._make
+            if credentials is None:
+                self._channel = grpc.aio.insecure_channel(target, options)
+            else:
+                self._channel = grpc.aio.secure_channel(target, credentials, options)
+            self._loop = loop
+        return self._channel
+
+    async def unary(
+        self, method: str, request: Message, answer: type[M], timeout_s: float, metadata: Metadata
+    ) -> tuple[M, Metadata]:
+        """One answer, and the metadata that came before it."""
+        rpc = self._open().unary_unary(method, type(request).SerializeToString, answer.FromString)
+        call = rpc(request, timeout=timeout_s, metadata=metadata)
+        return await call, _pairs(await call.initial_metadata())
+
+    async def collected(
+        self, method: str, request: Message, answer: type[M], timeout_s: float, metadata: Metadata
+    ) -> tuple[list[M], Metadata]:
+        """All answers of a stream, and the metadata that came before them."""
+        rpc = self._open().unary_stream(method, type(request).SerializeToString, answer.FromString)
+        call = rpc(request, timeout=timeout_s, metadata=metadata)
+        return [each async for each in call], _pairs(await call.initial_metadata())
+
+    async def aclose(self) -> None:
+        """Ends all calls and the connection."""
+        channel, self._channel = self._channel, None
+        if channel is not None and self._loop is asyncio.get_running_loop():
+            await channel.close()
+
+
+def _pairs(metadata: Any) -> Metadata:
+    return tuple((key, value) for key, value in metadata or () if isinstance(value, str))

@@ -12,10 +12,13 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+import grpc
 import httpx2
+from google.protobuf.message import Message
 
+from .grpc_types import ChannelOptions, M, Metadata
 from .sockets import Scope, ScopedTransport
 
 T = TypeVar("T")
@@ -242,3 +245,50 @@ class Background:
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join(CLOSE_S)
+
+
+class Channel:
+    """A gRPC channel."""
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None, options: ChannelOptions) -> None:
+        self._make = (target, credentials, options)
+        self._lock = threading.Lock()
+        self._channel: grpc.Channel | None = None
+
+    def _open(self) -> grpc.Channel:
+        # Made with the first call: a client that makes none has no connection and no threads of gRPC.
+        with self._lock:
+            if self._channel is None:
+                target, credentials, options = self._make
+                if credentials is None:
+                    self._channel = grpc.insecure_channel(target, options)
+                else:
+                    self._channel = grpc.secure_channel(target, credentials, options)
+            return self._channel
+
+    def unary(
+        self, method: str, request: Message, answer: type[M], timeout_s: float, metadata: Metadata
+    ) -> tuple[M, Metadata]:
+        """One answer, and the metadata that came before it."""
+        rpc = self._open().unary_unary(method, type(request).SerializeToString, answer.FromString)
+        got, call = rpc.with_call(request, timeout=timeout_s, metadata=metadata)
+        return got, _pairs(call.initial_metadata())
+
+    def collected(
+        self, method: str, request: Message, answer: type[M], timeout_s: float, metadata: Metadata
+    ) -> tuple[list[M], Metadata]:
+        """All answers of a stream, and the metadata that came before them."""
+        rpc = self._open().unary_stream(method, type(request).SerializeToString, answer.FromString)
+        call = rpc(request, timeout=timeout_s, metadata=metadata)
+        return list(call), _pairs(call.initial_metadata())
+
+    def close(self) -> None:
+        """Ends all calls and the connection."""
+        with self._lock:
+            channel, self._channel = self._channel, None
+        if channel is not None:
+            channel.close()
+
+
+def _pairs(metadata: Any) -> Metadata:
+    return tuple((key, value) for key, value in metadata or () if isinstance(value, str))

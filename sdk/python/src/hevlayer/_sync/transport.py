@@ -74,6 +74,7 @@ class FallThroughTransport(httpx2.BaseTransport):
         self._probe = Probe(self._healer, self.breaker, settings)
         self._layer = Layer(self._transport, settings)
         self._direct = Direct(turbopuffer_transport or default_transport(), self._addresses, self._healer, self._events)
+        self._probe_path = settings.probe_path
         self._hedge = Hedge(settings)
         self._racer = Racer[Outcome]()
 
@@ -159,6 +160,15 @@ class FallThroughTransport(httpx2.BaseTransport):
             return FinalError(OutcomeUnknown(message, request=call.request, operation=call.operation), cause)
         message = f"{name} needs Layer, which is away ({reason})"
         return FinalError(LayerUnavailable(message, request=call.request, operation=call.operation), cause)
+
+    def look_for_layer(self) -> None:
+        """Sees to it that a probe looks for Layer while it is taken for away."""
+        if self.breaker.is_open:
+            self._probe.start()
+
+    def ready(self) -> bool:
+        """Whether Layer says that it is ready; asks it once."""
+        return self._healer.ready(self._probe_path)
 
     @override
     def close(self) -> None:
