@@ -36,8 +36,6 @@ type world struct {
 type counter struct {
 	mu    sync.Mutex
 	kinds map[string]int
-	away  time.Time
-	spans []time.Duration
 }
 
 func (c *counter) add(event transport.Event) {

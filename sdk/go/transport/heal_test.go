@@ -264,3 +264,22 @@ func TestTheWinnersBodyArrivesWhole(t *testing.T) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
 }
+
+// A direct write that ends while Layer is being told of others is told too, before Layer is used again.
+func TestTellsOfWritesThatEndWhileItTells(t *testing.T) {
+	w, back := away(t)
+	_, _ = w.call("POST", write, upsertBody)
+	var once sync.Once
+	back(func(rw http.ResponseWriter, r *http.Request) {
+		once.Do(func() {
+			if got, err := w.call("POST", "/v2/namespaces/m", upsertBody); err != nil || got != "200 direct" {
+				t.Error(got, err)
+			}
+		})
+		ok(rw, r)
+	})
+	until(t, "Layer is back", func() bool { return w.transport.Away() == nil })
+	if all := told(w.layer); len(all) != 2 || all[1] != `m {"ids":[1]}` {
+		t.Fatalf("Layer was told %q", all)
+	}
+}

@@ -36,7 +36,7 @@ class Mesh:
     def start(self, more: dict[str, Any] | None = None) -> None:
         """Starts the router, with the settings of last time and these."""
         self._settings |= more or {}
-        made = start_router(self.origin.url, self._settings, ready=False)
+        made = start_router(self._settings.get("origin.url", self.origin.url), self._settings, ready=False)
         self.router = Program(made.process, self.port, self.port + ADMIN_OFFSET)
         self.router.wait_ready()
 
