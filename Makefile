@@ -75,6 +75,12 @@ lint-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK: ruff, mypy --strict,
 sdk-python-generate: $(CACHE)/sdk-venv/.done ## Write the generated parts of the Python SDK
 	cd sdk/python && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py && "$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py
 
+.PHONY: sdk-python-docs
+sdk-python-docs: $(CACHE)/sdk-venv/.done ## Write the API reference of the Python SDK
+	cd sdk/python && PYTHONPATH=src "$(CACHE)/sdk-venv/bin/python" -W ignore -m pdoc --docformat google --output-directory "$(CACHE)/sdk-python-docs" \
+		hevlayer hevlayer.messages hevlayer.worker $(foreach half,_sync _async,$(foreach part,documents pipelines pipeline_queue functions,hevlayer.$(half).$(part)))
+	@echo "$(CACHE)/sdk-python-docs/index.html"
+
 .PHONY: test-sdk-go
 test-sdk-go: ## The Go SDK's tests, with the race detector; LAYER_GO_SDK_DIR names a checkout of the official client where the proxy has none
 	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" sdk/go/run test

@@ -9,7 +9,7 @@ from __future__ import annotations
 from . import messages
 from ._async.client import AsyncHevlayer
 from ._async.transport import AsyncFallThroughTransport
-from ._errors import LayerDraining, LayerUnavailable, NoAnswerInTime, OutcomeUnknown, UnmarkedAnswer
+from ._errors import LayerRefused, LayerUnavailable, NoAnswerInTime, OutcomeUnknown, UnmarkedAnswer
 from ._events import Event, OnEvent
 from ._grpc_errors import LayerError
 from ._guards import ChunkRow, item_named
@@ -31,9 +31,9 @@ __all__ = [
     "Event",
     "FallThroughTransport",
     "Hevlayer",
-    "LayerDraining",
     "LayerError",
     "LayerPerf",
+    "LayerRefused",
     "LayerResponse",
     "LayerStatus",
     "LayerUnavailable",

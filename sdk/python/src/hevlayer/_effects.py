@@ -25,6 +25,7 @@ class Failure(Enum):
     INGRESS = "ingress"
     GATEWAY_DRAINING = "gateway_draining"
     UPSTREAM_ERROR = "upstream_error"
+    MAYBE_APPLIED = "maybe_applied"
     LAYER_ANSWER = "layer_answer"
     ORIGIN_ANSWER = "origin_answer"
     UNMARKED_ANSWER = "unmarked_answer"
@@ -59,6 +60,7 @@ WEIGHTS = {
     Failure.INGRESS: Weight.COUNTS,
     Failure.GATEWAY_DRAINING: Weight.COUNTS,
     Failure.UPSTREAM_ERROR: Weight.NONE,
+    Failure.MAYBE_APPLIED: Weight.CLOSES,
     Failure.LAYER_ANSWER: Weight.CLOSES,
     Failure.ORIGIN_ANSWER: Weight.CLOSES,
     Failure.UNMARKED_ANSWER: Weight.NONE,
@@ -69,7 +71,8 @@ WEIGHTS = {
 def action(failure: Failure, effect: Effect, needs_layer: bool) -> Action:
     """What becomes of a call that ended so."""
     if failure not in _DIRECT:
-        return Action.ANSWER
+        unsure = failure is Failure.MAYBE_APPLIED and effect is Effect.UNREPEATABLE_WRITE and not needs_layer
+        return Action.OUTCOME_UNKNOWN if unsure else Action.ANSWER
     if needs_layer:
         return _without_layer(failure, effect)
     if effect is Effect.UNREPEATABLE_WRITE and failure in _OUTCOME_UNKNOWN:

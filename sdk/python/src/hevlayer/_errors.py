@@ -31,8 +31,8 @@ class OutcomeUnknown(APIConnectionError):
         """The operation by its name in `sdk/operations.json`, or None for one that is not listed."""
 
 
-class LayerDraining(Exception):
-    """The cause of fall-through where a router answered that it is stopping."""
+class LayerRefused(Exception):
+    """The cause where Layer answered that it is stopping, could not reach Turbopuffer, or does not know what it did."""
 
 
 class UnmarkedAnswer(Exception):

@@ -9,7 +9,7 @@ import httpx2
 import orjson
 
 from ._effects import Failure
-from ._errors import LayerDraining, UnmarkedAnswer
+from ._errors import LayerRefused, UnmarkedAnswer
 
 SERVED_BY = "x-layer-served-by"
 
@@ -30,7 +30,7 @@ class Outcome:
         status = self.response.status_code
         if self.failure is Failure.INGRESS:
             return UnmarkedAnswer(f"{status} without {SERVED_BY}")
-        return LayerDraining(f"{status} {self.failure.value}")
+        return LayerRefused(f"{status} {self.failure.value}")
 
     @property
     def is_definite(self) -> bool:
@@ -72,7 +72,7 @@ def failure_of_response(response: httpx2.Response) -> Failure:
     served_by, status = response.headers.get(SERVED_BY), response.status_code
     if served_by is None:
         return Failure.INGRESS if status in (502, 503, 504) else Failure.UNMARKED_ANSWER
-    if served_by == "layer" and status in (502, 503):
+    if served_by == "layer" and status in (502, 503, 504):
         return _REFUSALS.get((status, _code(response)), Failure.LAYER_ANSWER)
     return Failure.LAYER_ANSWER if served_by == "layer" else Failure.ORIGIN_ANSWER
 
@@ -80,6 +80,8 @@ def failure_of_response(response: httpx2.Response) -> Failure:
 _REFUSALS: dict[tuple[int, str | None], Failure] = {
     (503, "gateway_draining"): Failure.GATEWAY_DRAINING,
     (502, "upstream_error"): Failure.UPSTREAM_ERROR,
+    (503, "doc_cache_unavailable"): Failure.MAYBE_APPLIED,
+    (504, "gateway_timeout"): Failure.MAYBE_APPLIED,
 }
 
 

@@ -11,7 +11,7 @@ from halves import Loop, Threads
 from turbopuffer import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
 
 from fakes import LAYER_KEY, TURBOPUFFER_KEY, Pair, answers, layer_error, layer_script, reset, silent
-from hevlayer import LayerDraining, LayerUnavailable, OutcomeUnknown, UnmarkedAnswer, record_perf
+from hevlayer import LayerRefused, LayerUnavailable, OutcomeUnknown, UnmarkedAnswer, record_perf
 
 Half = Threads | Loop
 RANKING: Any = ["vector", "ANN", [0.1]]
@@ -86,10 +86,10 @@ def test_a_write_that_must_not_be_repeated_is_not(half: Half, pair: Pair, how: s
 def test_a_write_without_an_answer_in_time(half: Half, pair: Pair) -> None:
     client = half.client(pair, timeout=httpx2.Timeout(0.3))
     pair.layer_answers(silent)
-    write(half, client, **UPSERT)
-    assert len(pair.turbopuffer.requests) == 1
     with pytest.raises(OutcomeUnknown):
         write(half, client, **CONDITIONAL)
+    write(half, client, **UPSERT)
+    assert len(pair.turbopuffer.requests) == 1
     half.close(client)
 
 
@@ -109,10 +109,28 @@ def test_upstream_error(half: Half, pair: Pair) -> None:
     write(half, client, **UPSERT)
     with pytest.raises(OutcomeUnknown) as raised:
         write(half, client, **CONDITIONAL)
-    assert isinstance(raised.value.__cause__, LayerDraining)
+    assert isinstance(raised.value.__cause__, LayerRefused)
     # Layer is there, so the breaker stays closed.
     assert not client.fall_through.breaker.is_open
     half.close(client)
+
+
+@pytest.mark.parametrize("status, code", [(504, "gateway_timeout"), (503, "doc_cache_unavailable")])
+def test_a_write_that_layer_may_have_applied(half: Half, pair: Pair, status: int, code: str) -> None:
+    client = half.client(pair, max_retries=4)
+    pair.layer_answers(layer_error(status, code))
+    with pytest.raises(OutcomeUnknown):
+        write(half, client, **CONDITIONAL)
+    assert len(pair.layer.requests) == 1
+    with pytest.raises(InternalServerError):
+        write(half, half_of(client), **UPSERT)
+    assert pair.turbopuffer.requests == []
+    half.close(client)
+
+
+def half_of(client: Any) -> Any:
+    """The client without the official client's retries."""
+    return client.with_options(max_retries=0)
 
 
 @pytest.mark.parametrize(

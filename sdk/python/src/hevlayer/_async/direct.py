@@ -36,7 +36,12 @@ class AsyncDirect:
                 # It was cancelled, or interrupted: the write may have been applied.
                 self._healer.owe(written)
                 raise
-            if not outcome.changed_nothing:
+            if outcome.changed_nothing:
+                return outcome
+            if reason == Failure.SILENT.value:
+                # Who was silent for the call's whole timeout would be silent again: the probe tells it.
+                self._healer.owe(written)
+            else:
                 await self._healer.wrote(written)
             return outcome
 

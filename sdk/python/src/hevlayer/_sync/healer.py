@@ -48,8 +48,9 @@ class Healer:
 
     def owe(self, written: Written) -> None:
         """Remembers a write that Layer could not be told of, and keeps calls off Layer until it has been."""
-        self.log.add(written)
-        self._breaker.open(None, "healing")
+        if not written.nothing:
+            self.log.add(written)
+            self._breaker.open(None, "healing")
 
     def heal(self) -> bool:
         """Tells Layer all that is remembered; False where something is left."""
