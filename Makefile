@@ -138,6 +138,11 @@ bench-embed: $(CACHE)/embed-venv/.done ## Measure embedding against sentence-tra
 	model=$$(scripts/model "$(PYTHON)") && "$(CARGO_TARGET_DIR)/dist/layer-bench" embed --model "$$model" \
 		--peer-python "$(CACHE)/embed-venv" --out docs/benchmarks.md $(BENCH_ARGS)
 
+.PHONY: bench-sdk-go
+bench-sdk-go: ## Measure the Go SDK: its cost over the official client, and the time from a dead router to the first direct answer
+	cargo build $(CARGO_FLAGS) --release $(TESTED)
+	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" sdk/go/run bench
+
 .PHONY: soak
 soak: $(CACHE)/test-venv/.done $(CACHE)/sdk-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
 	scripts/need nginx nginx
@@ -150,6 +155,7 @@ soak: $(CACHE)/test-venv/.done $(CACHE)/sdk-venv/.done ## Long and large runs: 5
 	cd tests && LAYER_FAULT_SECONDS=60 LAYER_FAULT_SEEDS=1,2,3,4,5 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s faults
 	cd sdk/python && LAYER_FAULT_SECONDS=120 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/sdk-venv/bin/python" -m pytest -q -s \
 		-o faulthandler_timeout=0 tests/mesh/test_chaos.py
+	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" LAYER_FAULT_SECONDS=$$(( $(SOAK_SECONDS) * 2 / 5 )) sdk/go/run soak
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
 	"$(CARGO_TARGET_DIR)/release/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/release/query-router" \
 		--cases write-large,query-read-large --connections 64 --rounds $$(( $(SOAK_SECONDS) / 30 )) --seconds 5

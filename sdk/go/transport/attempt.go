@@ -102,7 +102,8 @@ func (t *Transport) send(ctx context.Context, deadline *deadline, c *call, via h
 	}
 	headers(req.Header)
 	inject(ctx, req.Header)
-	if req.Body != nil && c.body.length != 0 {
+	// What is in memory already is left as it is: net/http sends it with the headers, in one packet.
+	if c.body.content == nil && req.Body != nil {
 		req.Body = &upload{ReadCloser: req.Body, deadline: deadline}
 	}
 	return via.RoundTrip(req.WithContext(ctx))
