@@ -116,6 +116,13 @@ bench: $(CACHE)/bench-peer/.done ## Measure router, cache and queues against ngi
 	"$$bench" warm "$${programs[@]}" --cache-bin "$$built/doc-cache" && \
 	"$$bench" cache-memory --cache-bin "$$built/doc-cache"
 	$(MAKE) bench-queue
+	$(MAKE) bench-sdk-python
+
+.PHONY: bench-sdk-python
+bench-sdk-python: $(CACHE)/sdk-venv/.done ## Measure the Python SDK against the official client alone; writes docs/benchmarks-sdk-python.md
+	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache
+	cd sdk/python && PYTHONPATH=src LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/sdk-venv/bin/python" bench \
+		--out ../../docs/benchmarks-sdk-python.md $(SDK_BENCH_ARGS)
 
 .PHONY: bench-queue
 bench-queue: $(CACHE)/bench-peer/.done ## Measure queues against graphile-worker alone
@@ -137,7 +144,7 @@ bench-sdk-go: ## Measure the Go SDK: its cost over the official client, and the 
 	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" sdk/go/run bench
 
 .PHONY: soak
-soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
+soak: $(CACHE)/test-venv/.done $(CACHE)/sdk-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
 	scripts/need nginx nginx
 	scripts/need postgresql psql
 	scripts/need faketime faketime
@@ -146,6 +153,8 @@ soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes o
 	cd tests && LAYER_SOAK=1 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q e2e
 	cd tests && LAYER_SOAK=1 LAYER_FAULT_SECONDS=$(SOAK_SECONDS) LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s pipelines
 	cd tests && LAYER_FAULT_SECONDS=60 LAYER_FAULT_SEEDS=1,2,3,4,5 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s faults
+	cd sdk/python && LAYER_FAULT_SECONDS=120 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/sdk-venv/bin/python" -m pytest -q -s \
+		-o faulthandler_timeout=0 tests/mesh/test_chaos.py
 	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" LAYER_FAULT_SECONDS=$$(( $(SOAK_SECONDS) * 2 / 5 )) sdk/go/run soak
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
 	"$(CARGO_TARGET_DIR)/release/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/release/query-router" \
