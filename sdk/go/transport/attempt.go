@@ -54,12 +54,23 @@ func (o outcome) discard() {
 }
 
 // progress sees how far the request got.
-type progress struct{ connected, sent atomic.Bool }
+type progress struct {
+	connected, sent atomic.Bool
+	// sticky says that net/http may send the request again by itself, as it does with an idempotency key.
+	sticky bool
+}
+
+func newProgress(req *http.Request) *progress {
+	return &progress{sticky: req.Header["Idempotency-Key"] != nil || req.Header["X-Idempotency-Key"] != nil}
+}
 
 func (p *progress) hooks() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		// Called again where net/http takes another connection, because nothing was written to the first.
-		GetConn:      func(string) { p.connected.Store(false); p.sent.Store(false) },
+		GetConn: func(string) {
+			p.connected.Store(false)
+			p.sent.Store(p.sticky && p.sent.Load())
+		},
 		GotConn:      func(httptrace.GotConnInfo) { p.connected.Store(true) },
 		WroteHeaders: func() { p.sent.Store(true) },
 	}
@@ -67,7 +78,7 @@ func (p *progress) hooks() *httptrace.ClientTrace {
 
 // askLayer makes the attempt at Layer. It reports nothing to the breaker: a hedge may have ended it.
 func (t *Transport) askLayer(ctx context.Context, c *call) outcome {
-	begun, seen := time.Now(), &progress{}
+	begun, seen := time.Now(), newProgress(c.req)
 	ctx, deadline := withDeadline(httptrace.WithClientTrace(ctx, seen.hooks()), t.options.AnswerTimeout)
 	resp, err := t.send(ctx, deadline, c, t.base, t.layerURL, c.path, func(header http.Header) {
 		t.toLayer(header, t.patience(ctx, c))
@@ -102,7 +113,8 @@ func (t *Transport) send(ctx context.Context, deadline *deadline, c *call, via h
 	}
 	headers(req.Header)
 	inject(ctx, req.Header)
-	if req.Body != nil && c.body.length != 0 {
+	// What is in memory already is left as it is: net/http sends it with the headers, in one packet.
+	if c.body.content == nil && req.Body != nil {
 		req.Body = &upload{ReadCloser: req.Body, deadline: deadline}
 	}
 	return via.RoundTrip(req.WithContext(ctx))

@@ -34,14 +34,15 @@ type body struct {
 	current  *attached
 }
 
-// bodyOf takes a request's body over. Reads are kept whole where they are small, because two attempts may run at a time.
+// bodyOf takes a request's body over. What is small is kept whole, and so are most reads, because two attempts of them may
+// run at a time.
 func bodyOf(req *http.Request, isRead bool) (*body, error) {
 	b := &body{length: req.ContentLength, encoding: req.Header.Get("Content-Encoding")}
 	switch {
 	case req.Body == nil || req.Body == http.NoBody:
 		b.none = true
 		return b, nil
-	case req.GetBody != nil && !isRead:
+	case req.GetBody != nil && !isRead && req.ContentLength > bufferedMax:
 		b.reopen = req.GetBody
 		return b, nil
 	}

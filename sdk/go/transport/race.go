@@ -2,139 +2,134 @@ package transport
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/layer-mesh/layer/sdk/go/internal/breaker"
 )
 
-// race asks Layer for a read, and Turbopuffer too where Layer does not begin its answer in the usual time.
+// errOvertaken ends an attempt at Layer when Turbopuffer has answered.
+var errOvertaken = errors.New("the answer of Turbopuffer came first")
+
+// race asks Layer for a read, and Turbopuffer too where Layer does not begin its answer in the usual time. The attempt at
+// Layer runs on the caller's goroutine: as long as Layer answers in time, a read costs a timer and nothing more.
 type race struct {
-	t        *Transport
-	c        *call
-	pass     breaker.Pass
-	over     chan struct{} // Closed when there is a winner.
-	layer    chan outcome
-	direct   chan outcome
-	hedged   bool
-	failure  *outcome // Layer's, where it has failed while Turbopuffer was asked already.
-	refusal  *outcome // Turbopuffer's, where it is no reason to give up on Layer.
-	toDirect context.Context
-	stop     context.CancelFunc // Of the attempt at Turbopuffer.
+	t         *Transport
+	c         *call
+	ctx       context.Context
+	stopLayer context.CancelCauseFunc
+
+	mu         sync.Mutex
+	timer      *time.Timer
+	delay      time.Duration
+	over       bool // Layer's attempt has ended.
+	hedged     bool
+	won        bool // Turbopuffer's answer came while Layer gave none.
+	direct     outcome
+	directEnd  chan struct{} // Closed when direct is there.
+	stopDirect context.CancelFunc
 }
 
 func (t *Transport) race(ctx context.Context, c *call, pass breaker.Pass) (*http.Response, string, error) {
-	r := &race{t: t, c: c, pass: pass, over: make(chan struct{}), layer: make(chan outcome), direct: make(chan outcome)}
-	defer close(r.over)
-	toLayer, stopLayer := context.WithCancel(ctx)
-	r.toDirect, r.stop = context.WithCancel(ctx)
+	layerCtx, stopLayer := context.WithCancelCause(ctx)
+	r := &race{t: t, c: c, ctx: ctx, stopLayer: stopLayer, delay: t.hedge.Delay()}
 	t.hedge.Call()
-	r.start(r.layer, func() outcome { return t.askLayer(toLayer, c) })
-	resp, fallback, err := r.run(ctx)
-	// The loser is cancelled; the winner's context lives on with its answer.
+	r.mu.Lock()
+	r.timer = time.AfterFunc(r.delay, r.fired)
+	r.mu.Unlock()
+	out := t.askLayer(layerCtx, c)
+	hedged, won := r.layerEnded()
 	switch {
-	case err != nil:
-		stopLayer()
-		r.stop()
-	case fallback == "":
-		r.stop()
-		resp.Body = &answer{ReadCloser: resp.Body, done: stopLayer}
-	default:
-		stopLayer()
-		resp.Body = &answer{ReadCloser: resp.Body, done: r.stop}
-	}
-	return resp, fallback, err
-}
-
-// start runs an attempt that throws its answer away where it comes too late.
-func (r *race) start(into chan outcome, attempt func() outcome) {
-	r.t.attempts.Add(1)
-	go func() {
-		defer r.t.attempts.Done()
-		out := attempt()
-		select {
-		case into <- out:
-		case <-r.over:
-			out.discard()
-		}
-	}()
-}
-
-func (r *race) run(ctx context.Context) (*http.Response, string, error) {
-	delay, opened := r.t.hedge.Delay(), r.pass.Opened()
-	timer := time.NewTimer(delay)
-	defer timer.Stop()
-	for {
-		select {
-		case out := <-r.layer:
-			if out.reason == "" || !r.hedged {
-				return r.layerEnded(ctx, out)
-			}
-			if r.t.report(ctx, r.pass, out); r.refusal != nil {
-				out.discard()
-				return r.won(*r.refusal)
-			}
-			r.failure = &out
-		case out := <-r.direct:
-			if r.failure != nil || out.err == nil && !isRefusal(out.resp.StatusCode) {
-				return r.won(out)
-			}
-			r.refusal = &out
-		case <-opened:
-			opened = nil
-			r.hedge()
-		case <-timer.C:
-			if !r.mayHedge() {
-				timer.Reset(delay)
-				continue
-			}
-			r.hedge()
-		}
-	}
-}
-
-// layerEnded takes Layer's answer, or its failure where Turbopuffer was not asked yet.
-func (r *race) layerEnded(ctx context.Context, out outcome) (*http.Response, string, error) {
-	if r.refusal != nil {
-		r.refusal.discard()
+	case won:
+		out.discard()
+		t.breaker.Failed(pass, &failure{ReasonHung, errSuspended})
+		return r.takeDirect()
+	case hedged && out.reason != "":
+		t.report(ctx, pass, out)
+		out.discard()
+		return r.takeDirect()
+	case hedged:
+		r.dropDirect()
 	}
 	if out.reason == "" && out.err == nil {
-		r.t.hedge.Observe(out.took)
+		t.hedge.Observe(out.took)
+		out.resp.Body = &answer{ReadCloser: out.resp.Body, done: func() { stopLayer(nil) }}
+	} else {
+		defer stopLayer(nil)
 	}
-	return r.t.settle(ctx, r.c, r.pass, out)
+	return t.settle(ctx, c, pass, out)
 }
 
-// won takes Turbopuffer's answer. Where Layer still gives none, that counts against it.
-func (r *race) won(out outcome) (*http.Response, string, error) {
-	if r.failure != nil {
-		r.failure.discard()
-	} else if r.refusal == nil {
-		r.t.breaker.Failed(r.pass, &failure{ReasonHung, errSuspended})
+// layerEnded stops the timer, and answers whether Turbopuffer was asked, and whether it has won.
+func (r *race) layerEnded() (hedged, won bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.over = true
+	r.timer.Stop()
+	return r.hedged, r.won
+}
+
+// fired asks Turbopuffer too, or looks again later.
+func (r *race) fired() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.over || r.hedged {
+		return
 	}
-	r.t.emit(Event{Kind: EventFallback, Operation: r.c.op.Name, Reason: ReasonHung})
-	return out.resp, TurbopufferDirect, out.err
-}
-
-// isRefusal says whether an answer of Turbopuffer leaves hope that Layer's will be better.
-func isRefusal(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
-
-// mayHedge asks the budget, unless there is reason to believe that Layer stands still: then all reads must get away.
-func (r *race) mayHedge() bool {
-	return !r.hedged && (r.t.breaker.Doubtful() || r.t.hedge.Take())
-}
-
-// hedge asks Turbopuffer as well, where the call allows it.
-func (r *race) hedge() {
-	if r.hedged {
+	if !r.mayHedge() {
+		r.timer.Reset(r.delay)
 		return
 	}
 	if r.c.inspect(); r.c.op.NeedsLayer {
 		return
 	}
-	r.hedged = true
+	var ctx context.Context
+	ctx, r.stopDirect = context.WithCancel(r.ctx)
+	r.hedged, r.directEnd = true, make(chan struct{})
 	r.t.emit(Event{Kind: EventHedge, Operation: r.c.op.Name, Reason: ReasonHung})
-	r.start(r.direct, func() outcome {
-		resp, err := r.t.askDirect(r.toDirect, r.c)
-		return outcome{resp: resp, err: err}
-	})
+	r.t.attempts.Add(1)
+	go r.askDirect(ctx)
+}
+
+// mayHedge asks the budget, unless there is reason to believe that Layer stands still: then all reads must get away.
+func (r *race) mayHedge() bool { return r.t.breaker.Doubtful() || r.t.hedge.Take() }
+
+// askDirect wins the race where Layer's attempt is still under way, unless Turbopuffer refuses: then there is hope that
+// Layer's answer will be better.
+func (r *race) askDirect(ctx context.Context) {
+	defer r.t.attempts.Done()
+	resp, err := r.t.askDirect(ctx, r.c)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.direct = outcome{resp: resp, err: err}
+	r.won = !r.over && err == nil && !isRefusal(resp.StatusCode)
+	close(r.directEnd)
+	if r.won {
+		r.stopLayer(errOvertaken)
+	}
+}
+
+// isRefusal says whether an answer of Turbopuffer leaves hope that Layer's will be better.
+func isRefusal(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
+
+// takeDirect answers what Turbopuffer says.
+func (r *race) takeDirect() (*http.Response, string, error) {
+	<-r.directEnd
+	r.stopLayer(nil)
+	if r.direct.err != nil {
+		r.stopDirect()
+		return nil, TurbopufferDirect, r.direct.err
+	}
+	r.t.emit(Event{Kind: EventFallback, Operation: r.c.op.Name, Reason: ReasonHung})
+	r.direct.resp.Body = &answer{ReadCloser: r.direct.resp.Body, done: r.stopDirect}
+	return r.direct.resp, TurbopufferDirect, nil
+}
+
+// dropDirect ends the attempt at Turbopuffer and waits for its end, which is at hand: its context is over.
+func (r *race) dropDirect() {
+	r.stopDirect()
+	<-r.directEnd
+	r.direct.discard()
 }

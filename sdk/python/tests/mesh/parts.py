@@ -22,7 +22,7 @@ class Mesh:
         self.origin = origin
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._settings: dict[str, Any] = {
+        self.settings: dict[str, Any] = {
             "listen.address": f"127.0.0.1:{self.port}",
             "admin.address": f"127.0.0.1:{self.port + ADMIN_OFFSET}",
             "object_store.backend": "directory",
@@ -30,13 +30,13 @@ class Mesh:
         }
         self._cache = start_doc_cache() if cache else None
         if self._cache is not None:
-            self._settings["cache.addresses"] = self._cache.address
+            self.settings["cache.addresses"] = self._cache.address
         self.router: Program | None = None
 
     def start(self, more: dict[str, Any] | None = None) -> None:
         """Starts the router, with the settings of last time and these."""
-        self._settings |= more or {}
-        made = start_router(self._settings.get("origin.url", self.origin.url), self._settings, ready=False)
+        self.settings |= more or {}
+        made = start_router(self.settings.get("origin.url", self.origin.url), self.settings, ready=False)
         self.router = Program(made.process, self.port, self.port + ADMIN_OFFSET)
         self.router.wait_ready()
 
