@@ -54,6 +54,9 @@ func (m *mesh) stage(t *testing.T, id string, count int) {
 			DocumentId: fmt.Sprint("d", n), Chunks: []*pipelinev1.Chunk{{ChunkId: fmt.Sprint("c", n), Text: &text}},
 		})
 	}
+	if count == 0 {
+		return
+	}
 	if _, err := m.calls.StageDocuments(ctx, in); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +151,7 @@ func TestPipelineWorker(t *testing.T) {
 	})
 	stop()
 	letters := map[string]bool{}
-	for letter, err := range m.calls.ListDeadLetters(context.Background(), "p") {
+	for letter, err := range m.calls.ListPipelineDeadLetters(context.Background(), "p") {
 		if err != nil {
 			t.Fatal(err)
 		}
