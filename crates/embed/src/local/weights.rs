@@ -30,8 +30,9 @@ impl Weights {
         Ok(Self { file: old, tensors: tensors.into_iter().collect() })
     }
 
-    /// A matrix or vector of this shape. Older files say `gamma` and `beta`, and some put `bert.` before all names.
-    pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, LoadError> {
+    /// The numbers of a matrix or vector of this shape, row by row. Older files say `gamma` and `beta`, and some put `bert.` before
+    /// all names.
+    pub(super) fn numbers(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
         let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
         let names = [name.to_owned(), format!("bert.{name}"), format!("bert.{old}"), old];
         let found = names.iter().find_map(|name| self.tensors.get(name));
@@ -39,12 +40,8 @@ impl Weights {
         if tensor.dims() != shape {
             return Err(self.broken(format!("{name} has the shape {:?}, not {shape:?}", tensor.dims())));
         }
-        tensor.to_dtype(DType::F32).map_err(|error| self.broken(error.to_string()))
-    }
-
-    /// The numbers of a vector.
-    pub(super) fn vector(&self, name: &str, size: usize) -> Result<Vec<f32>, LoadError> {
-        self.get(name, &[size])?.to_vec1().map_err(|error| self.broken(error.to_string()))
+        let flat = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1());
+        flat.map_err(|error| self.broken(error.to_string()))
     }
 
     /// An error of the file.
