@@ -38,7 +38,7 @@ demo: build $(CACHE)/demo-venv/.done ## Start the mesh, load the Debian catalogu
 	@scripts/demo "$(CARGO_TARGET_DIR)/release/layer" "$(CACHE)/demo-venv/bin/python" "$(DEMO_DIR)" $(DEMO_ARGS)
 
 .PHONY: test
-test: test-rust test-fuzz test-sdks test-processes ## Run all tests
+test: test-rust test-fuzz test-sdks test-sdk-go test-sdk-python test-processes ## Run all tests
 
 .PHONY: test-rust
 test-rust: ## Units and services
@@ -61,20 +61,47 @@ test-processes: $(CACHE)/test-venv/.done ## End-to-end, conformance, gRPC and de
 test-sdks: $(CACHE)/test-venv/.done ## The official SDKs' own live tests, against the origin and through the router
 	cd tests && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/test-venv/bin/python" -m harness.sdks
 
+.PHONY: test-sdk-python
+test-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK's tests: units on sockets, and the real mesh
+	cd sdk/python && LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" "$(CACHE)/sdk-venv/bin/python" -m pytest -q
+
+.PHONY: lint-sdk-python
+lint-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK: ruff, mypy --strict, and whether what is generated is current
+	cd sdk/python && "$(CACHE)/sdk-venv/bin/ruff" check . && "$(CACHE)/sdk-venv/bin/ruff" format --check . && \
+		"$(CACHE)/sdk-venv/bin/mypy" && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py --check && \
+		"$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py --check
+
+.PHONY: sdk-python-generate
+sdk-python-generate: $(CACHE)/sdk-venv/.done ## Write the generated parts of the Python SDK
+	cd sdk/python && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py && "$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py
+
+.PHONY: sdk-python-docs
+sdk-python-docs: $(CACHE)/sdk-venv/.done ## Write the API reference of the Python SDK
+	cd sdk/python && PYTHONPATH=src "$(CACHE)/sdk-venv/bin/python" -W ignore -m pdoc --docformat google --output-directory "$(CACHE)/sdk-python-docs" \
+		hevlayer hevlayer.messages hevlayer.worker $(foreach half,_sync _async,$(foreach part,documents pipelines pipeline_queue functions,hevlayer.$(half).$(part)))
+	@echo "$(CACHE)/sdk-python-docs/index.html"
+
+.PHONY: test-sdk-go
+test-sdk-go: ## The Go SDK's tests, with the race detector; LAYER_GO_SDK_DIR names a checkout of the official client where the proxy has none
+	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/debug" sdk/go/run test
+
 .PHONY: lint
-lint: $(TOOLS)/buf $(CACHE)/test-venv/.done ## Formatting, clippy, buf, ruff
+lint: $(TOOLS)/buf $(CACHE)/test-venv/.done lint-sdk-python ## Formatting, clippy, buf, ruff
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	cargo clippy $(CARGO_FLAGS) -p pipeline-worker --features failpoints -- -D warnings
+	scripts/fall-through-page --check
 	"$(TOOLS)/buf" lint
 	"$(TOOLS)/buf" breaking --against proto/baseline.binpb
 	"$(CACHE)/test-venv/bin/ruff" check tests examples
+	TOOLS="$(TOOLS)" sdk/go/run lint
 
 .PHONY: docs
 docs: ## Write the generated pages of docs/
 	cargo build $(CARGO_FLAGS) -p layer-cli
 	"$(CARGO_TARGET_DIR)/debug/layer" reference configuration > docs/configuration.md
 	"$(CARGO_TARGET_DIR)/debug/layer" reference metrics > docs/metrics.md
+	scripts/fall-through-page
 
 .PHONY: bench
 bench: $(CACHE)/bench-peer/.done ## Measure router, cache and queues against nginx, Redis and graphile-worker; writes docs/benchmarks.md
@@ -89,6 +116,13 @@ bench: $(CACHE)/bench-peer/.done ## Measure router, cache and queues against ngi
 	"$$bench" warm "$${programs[@]}" --cache-bin "$$built/doc-cache" && \
 	"$$bench" cache-memory --cache-bin "$$built/doc-cache"
 	$(MAKE) bench-queue
+	$(MAKE) bench-sdk-python
+
+.PHONY: bench-sdk-python
+bench-sdk-python: $(CACHE)/sdk-venv/.done ## Measure the Python SDK against the official client alone; writes docs/benchmarks-sdk-python.md
+	cargo build $(CARGO_FLAGS) --release -p layer-cli -p query-router -p doc-cache
+	cd sdk/python && PYTHONPATH=src LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/sdk-venv/bin/python" bench \
+		--out ../../docs/benchmarks-sdk-python.md $(SDK_BENCH_ARGS)
 
 .PHONY: bench-queue
 bench-queue: $(CACHE)/bench-peer/.done ## Measure queues against graphile-worker alone
@@ -104,8 +138,13 @@ bench-embed: $(CACHE)/embed-venv/.done ## Measure embedding against sentence-tra
 	model=$$(scripts/model "$(PYTHON)") && "$(CARGO_TARGET_DIR)/dist/layer-bench" embed --model "$$model" \
 		--peer-python "$(CACHE)/embed-venv" --out docs/benchmarks.md $(BENCH_ARGS)
 
+.PHONY: bench-sdk-go
+bench-sdk-go: ## Measure the Go SDK: its cost over the official client, and the time from a dead router to the first direct answer
+	cargo build $(CARGO_FLAGS) --release $(TESTED)
+	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" sdk/go/run bench
+
 .PHONY: soak
-soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
+soak: $(CACHE)/test-venv/.done $(CACHE)/sdk-venv/.done ## Long and large runs: 512 MiB bodies, minutes of load
 	scripts/need nginx nginx
 	scripts/need postgresql psql
 	scripts/need faketime faketime
@@ -114,6 +153,9 @@ soak: $(CACHE)/test-venv/.done ## Long and large runs: 512 MiB bodies, minutes o
 	cd tests && LAYER_SOAK=1 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q e2e
 	cd tests && LAYER_SOAK=1 LAYER_FAULT_SECONDS=$(SOAK_SECONDS) LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s pipelines
 	cd tests && LAYER_FAULT_SECONDS=60 LAYER_FAULT_SEEDS=1,2,3,4,5 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/test-venv/bin/python" -m pytest -q -s faults
+	cd sdk/python && LAYER_FAULT_SECONDS=120 LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" "$(CACHE)/sdk-venv/bin/python" -m pytest -q -s \
+		-o faulthandler_timeout=0 tests/mesh/test_chaos.py
+	TOOLS="$(TOOLS)" LAYER_BIN_DIR="$(CARGO_TARGET_DIR)/release" LAYER_FAULT_SECONDS=$$(( $(SOAK_SECONDS) * 2 / 5 )) sdk/go/run soak
 	"$(CARGO_TARGET_DIR)/release/layer-bench" flat-memory --router-bin "$(CARGO_TARGET_DIR)/release/query-router"
 	"$(CARGO_TARGET_DIR)/release/layer-bench" run --router-bin "$(CARGO_TARGET_DIR)/release/query-router" \
 		--cases write-large,query-read-large --connections 64 --rounds $$(( $(SOAK_SECONDS) / 30 )) --seconds 5
@@ -156,6 +198,9 @@ $(CACHE)/demo-venv/.done: examples/catalog/requirements.txt scripts/venv
 
 $(CACHE)/embed-venv/.done: tests/bench/src/embed/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/embed-venv" $<
+
+$(CACHE)/sdk-venv/.done: sdk/python/requirements.txt scripts/venv
+	scripts/venv "$(PYTHON)" "$(CACHE)/sdk-venv" $<
 
 $(CACHE)/test-venv/.done: tests/requirements.txt examples/catalog/requirements.txt scripts/venv
 	scripts/venv "$(PYTHON)" "$(CACHE)/test-venv" tests/requirements.txt examples/catalog/requirements.txt

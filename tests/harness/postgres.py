@@ -6,7 +6,6 @@ import contextlib
 import itertools
 import os
 import pwd
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -133,4 +132,5 @@ class Postgres:
     def remove(self) -> None:
         with contextlib.suppress(AssertionError):
             self.kill()
-        shutil.rmtree(self.directory, ignore_errors=True)
+        # Hundreds of databases have a hundred thousand files, which take Python minutes.
+        subprocess.run(["rm", "-rf", str(self.directory)], check=False)

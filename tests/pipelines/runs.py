@@ -18,14 +18,17 @@ from harness.waiting import let_pass
 from .client import Patient
 from .crash import Crashing
 from .function_job import FunctionJob, PatientFunction
-from .job import BODIES, Job
+from .job import STAGES, Job
 from .origin_rows import rows
+from .stored import keys, objects, state_rows
 
 AT_ONCE = 6
 """Jobs that run side by side: they mostly wait for leases and graces."""
 SETTLED_S = 15.0
 OWED_S = 150.0
 """Whoever takes a deletion at the origin has two minutes for it, and dies with it."""
+OF_OWED = ("outdated.", "state.cleanups.", "state.queues_by_id.", "state.cleaned.")
+"""The points between the two."""
 ON_A_SERVER = {"state.statement_timeout_ms": 200, "state.body_grace_ms": 4000}
 """A server that others use too is slower at times."""
 
@@ -76,14 +79,15 @@ class Runs:
 
     def _run(self, name: str, crash_at: str | None) -> tuple[Outcome, Any]:
         directory = self.directory / name
-        settings = dict(self.settings)
+        settings, database = dict(self.settings), ""
         if self.cluster:
-            settings |= ON_A_SERVER | {"state.url": self.cluster.url(self.cluster.database())}
+            database = self.cluster.database()
+            settings |= ON_A_SERVER | {"state.url": self.cluster.url(database)}
         process = Crashing(self.router.url, directory, crash_at, settings)
         try:
             with Service(process.program, self.service) as service:
-                look = self.work(service, f"{self.directory.name}-{name}", directory)
-                owed = crash_at and crash_at.startswith(("outdated.", "state.cleanups.", "state.cleaned."))
+                look = self.work(service, f"{self.directory.name}-{name}", directory, database)
+                owed = crash_at and crash_at.startswith(OF_OWED)
                 outcome = self._settled(look, OWED_S if owed else SETTLED_S)
             # All that upkeep does is done by now; the points of the first process alone are noted.
             return outcome, (process.ended_at(crash_at) if crash_at else process.points())
@@ -100,8 +104,8 @@ class Runs:
                 return outcome
             let_pass(0.05)
 
-    def work(self, service: Service, name: str, directory: Path) -> Callable[[], Outcome]:
-        """Does the job, and gives what tells its outcome."""
+    def work(self, service: Service, name: str, directory: Path, database: str) -> Callable[[], Outcome]:
+        """Does the job, and gives what tells its outcome. `database`: its name at the server, if there is one."""
         raise NotImplementedError
 
     def is_settled(self, outcome: Outcome) -> bool:
@@ -112,19 +116,19 @@ class Runs:
 class PipelineRuns(Runs):
     """Documents that become rows."""
 
-    def work(self, service: Service, name: str, directory: Path) -> Callable[[], Outcome]:
+    def work(self, service: Service, name: str, directory: Path, database: str) -> Callable[[], Outcome]:
         job = Job(Patient(service, name))
         job.run()
 
         def look() -> Outcome:
-            # Beside them it keeps what was being written as it died, until a later start.
-            kept = [path for path in (directory / "bodies/objects").rglob("*") if path.is_file()]
-            return {"rows": rows(self.origin, name), "bodies": len(kept), **job.outcome()}
+            named, kept = state_rows(directory, self.cluster, database), objects(directory)
+            bodies = {"bodies": len(named), "strange": sorted(kept ^ keys(named, STAGES))}
+            return {"rows": rows(self.origin, name), **bodies, **job.outcome()}
 
         return look
 
     def is_settled(self, outcome: Outcome) -> bool:
-        return outcome["bodies"] == BODIES
+        return not outcome["strange"]
 
 
 class FunctionRuns(Runs):
@@ -139,7 +143,7 @@ class FunctionRuns(Runs):
         "functions.page_timeout_ms": 500,
     }
 
-    def work(self, service: Service, name: str, directory: Path) -> Callable[[], Outcome]:
+    def work(self, service: Service, name: str, directory: Path, database: str) -> Callable[[], Outcome]:
         # The same name for all runs: it is part of the rows' marks.
         job = FunctionJob(PatientFunction(service, "topics"), Table(name, self.router, self.origin))
         job.run()

@@ -99,6 +99,29 @@ def test_the_router_shows_results_and_hides_marks(service: Service, table: Table
     assert "_hevlayer" not in shown
 
 
+def test_keda_is_told_of_rows_to_do(service: Service, table: Table, worker: Program) -> None:
+    function = made(service, table)
+    with Service(worker, "externalscaler.ExternalScaler") as scaler:
+        asked = {"scalerMetadata": {"function": function.name, "itemsPerReplica": "2"}}
+
+        def backlog() -> float:
+            found = scaler.call("GetMetrics", scaledObjectRef=asked, metricName="layer_function_backlog")
+            return found["metricValues"][0]["metricValueFloat"]
+
+        assert (scaler.call("IsActive", **asked)["result"], backlog()) == (False, 0)
+        function.discover()
+        claimed = function.claim(limit=1)
+        assert (scaler.call("IsActive", **asked)["result"], backlog()) == (True, 3), (
+            "two that wait, one that is worked on"
+        )
+        assert scaler.call("GetMetricSpec", **asked)["metricSpecs"][0]["targetSize"] == "2"
+        assert function.complete(claimed + function.claim(), topic="whales") == [DONE] * 3
+        assert (scaler.call("IsActive", **asked)["result"], backlog()) == (False, 0)
+        with pytest.raises(FailedCall) as failed:
+            scaler.call("IsActive", scalerMetadata={"function": function.name, "itemsPerReplica": "0"})
+        assert "itemsPerReplica" in failed.value.text
+
+
 def test_a_new_version_makes_every_row_stale(service: Service, table: Table) -> None:
     function = made(service, table)
     function.discover()

@@ -253,6 +253,7 @@ impl Core {
                 Box::pin(self.edited(route, call, request)).await
             }
             Route::Document(namespace, id) => Box::pin(self.fetch_one(namespace, id, call, request)).await,
+            Route::Invalidate(_) => Box::pin(self.invalidate(call, request)).await,
             Route::WarmHint(namespace) => Box::pin(self.warm_hint(namespace, call, request)).await,
             Route::Warm(namespace) => Box::pin(self.post_warm(namespace, call, request)).await,
             Route::WarmJobs(namespace) => Box::pin(self.list_warm_jobs(namespace, call, request)).await,

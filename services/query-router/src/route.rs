@@ -33,6 +33,8 @@ pub enum Route<'a> {
     Metadata(&'a str),
     /// GET /v1/namespaces/{ns}/hint_cache_warm
     WarmHint(&'a str),
+    /// POST /v2/namespaces/{ns}/invalidate
+    Invalidate(&'a str),
     /// POST /v1/namespaces/{ns}/_debug/recall
     Recall(&'a str),
     /// GET /v1/namespaces/{ns}/operations/{token}
@@ -140,6 +142,7 @@ impl<'a> Route<'a> {
             ("GET" | "HEAD" | "POST", 1, "schema") => Self::Schema(namespace),
             ("GET" | "HEAD", _, "metadata") | ("PATCH", 1, "metadata") => Self::Metadata(namespace),
             ("GET", 1, "hint_cache_warm") => Self::WarmHint(namespace),
+            ("POST", 2, "invalidate") => Self::Invalidate(namespace),
             ("POST", 1, "_debug/recall") => Self::Recall(namespace),
             ("POST", 2, "documents") => Self::Documents(namespace),
             ("GET" | "HEAD", 2, action) if document(action).is_some() => {
@@ -170,6 +173,7 @@ impl<'a> Route<'a> {
             Self::Schema(_) => "schema",
             Self::Metadata(_) => "metadata",
             Self::WarmHint(_) => "hint_cache_warm",
+            Self::Invalidate(_) => "invalidate",
             Self::Recall(_) => "recall",
             Self::Operation(_) => "operation",
             Self::Document(..) => "fetch",
@@ -198,6 +202,7 @@ impl<'a> Route<'a> {
             | Self::Schema(name)
             | Self::Metadata(name)
             | Self::WarmHint(name)
+            | Self::Invalidate(name)
             | Self::Recall(name)
             | Self::Operation(name)
             | Self::Document(name, _)
@@ -238,6 +243,7 @@ mod tests {
             ("GET", "/v1/namespaces/a/metadata", Route::Metadata("a")),
             ("PATCH", "/v1/namespaces/a/metadata", Route::Metadata("a")),
             ("GET", "/v1/namespaces/a/hint_cache_warm", Route::WarmHint("a")),
+            ("POST", "/v2/namespaces/a/invalidate", Route::Invalidate("a")),
             ("POST", "/v1/namespaces/a/_debug/recall", Route::Recall("a")),
             ("GET", "/v1/namespaces/a/operations/t", Route::Operation("a")),
             ("GET", "/v2/namespaces/a/documents/1", Route::Document("a", "1")),
@@ -288,6 +294,7 @@ mod tests {
             ("POST", "/v2/namespaces/a%2Fquery"),
             ("DELETE", "/v2/namespaces/a%5cb"),
             ("POST", "/v2/namespaces/a/documents/1"),
+            ("POST", "/v1/namespaces/a/invalidate"),
             ("PUT", "/v2/namespaces/a/documents"),
             ("PUT", "/v1/namespaces/a/blobs/00ff"),
             ("DELETE", "/v1/namespaces/a/blobs/00ff"),

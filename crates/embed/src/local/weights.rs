@@ -49,3 +49,40 @@ impl Weights {
         LoadError::Broken { file: self.file.to_owned(), reason }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/reference/weights.py` made it.
+    const OLD: &[u8] = include_bytes!("../../tests/reference/pytorch_model.bin");
+
+    fn loaded(file: &str, content: &[u8]) -> Result<Weights, LoadError> {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), content).unwrap();
+        Weights::load(folder.path())
+    }
+
+    #[test]
+    fn weights_of_older_models_are_found_by_their_names_now() {
+        let weights = loaded("pytorch_model.bin", OLD).unwrap();
+        assert_eq!(weights.numbers("embeddings.LayerNorm.weight", &[3]).unwrap(), [1.0, 2.0, 3.0]);
+        assert_eq!(weights.numbers("embeddings.LayerNorm.bias", &[3]).unwrap(), [0.5, -0.5, 0.25]);
+        let matrix = weights.numbers("pooler.dense.weight", &[2, 3]).unwrap();
+        assert_eq!(matrix, [0.0, 2.0, 4.0, 1.0, 3.0, 5.0]);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_told_with_its_file() {
+        let told = |found: Result<Weights, LoadError>| found.err().unwrap().to_string();
+        for file in ["model.safetensors", "pytorch_model.bin"] {
+            assert!(told(loaded(file, &OLD[..OLD.len() / 2])).contains(file));
+        }
+        assert!(told(loaded("other.bin", OLD)).contains("model.safetensors"));
+        let weights = loaded("pytorch_model.bin", OLD).unwrap();
+        let missing = weights.numbers("nothing", &[3]).unwrap_err().to_string();
+        assert!(missing.contains("pytorch_model.bin") && missing.contains("nothing"), "{missing}");
+        let shape = weights.numbers("pooler.dense.weight", &[3, 2]).unwrap_err().to_string();
+        assert!(shape.contains("[2, 3]"), "{shape}");
+    }
+}

@@ -48,6 +48,14 @@ pub(super) async fn compressed(plain: Bytes) -> Result<Bytes, Error> {
     }
 }
 
+/// Compresses each by itself, and answers where each ends in what they are together.
+pub(super) async fn compressed_together(plain: Vec<Bytes>) -> Result<(Vec<u32>, Bytes), Error> {
+    match plain.iter().map(Bytes::len).sum::<usize>() > LONG {
+        true => beside(move || compress_together(&plain)).await,
+        false => compress_together(&plain),
+    }
+}
+
 /// Decompresses, beside other work.
 pub(super) async fn decompressed(compressed: Bytes) -> Result<Bytes, ReadError> {
     match compressed.len() > LONG / 4 {
@@ -66,8 +74,21 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 }
 
 fn compress(plain: &[u8]) -> Result<Bytes, Error> {
-    let compressed = zstd::bulk::compress(plain, LEVEL);
-    compressed.map(Bytes::from).map_err(|error| Error::Refused(format!("it cannot be compressed: {error}")))
+    zstd::bulk::compress(plain, LEVEL).map(Bytes::from).map_err(|error| not_compressed(&error))
+}
+
+fn compress_together(plain: &[Bytes]) -> Result<(Vec<u32>, Bytes), Error> {
+    let mut compressor = zstd::bulk::Compressor::new(LEVEL).map_err(|error| not_compressed(&error))?;
+    let (mut ends, mut bytes) = (Vec::with_capacity(plain.len()), Vec::new());
+    for plain in plain {
+        bytes.extend(compressor.compress(plain).map_err(|error| not_compressed(&error))?);
+        ends.push(u32::try_from(bytes.len()).map_err(|error| not_compressed(&error))?);
+    }
+    Ok((ends, bytes.into()))
+}
+
+fn not_compressed(error: &dyn std::fmt::Display) -> Error {
+    Error::Refused(format!("it cannot be compressed: {error}"))
 }
 
 fn decompress(compressed: &[u8]) -> Result<Bytes, ReadError> {

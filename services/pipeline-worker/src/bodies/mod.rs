@@ -1,13 +1,14 @@
 //! The bodies of documents: what was staged, and what stages put out.
 //!
-//! A body is one object that holds all chunks, written once under a key of its own: half of one, or another version's, is
-//! never read. It is durable before the state names it. The document cache gets a copy as best it goes: that it refuses
+//! A body holds all chunks of a document, in an object of its own or as a part of one that small bodies of a call share;
+//! either is written once: half of a body, or another version's, is never read. It is durable before the state names it. The document cache gets a copy as best it goes: that it refuses
 //! costs a warning and a later read of the object store, nothing else.
 
 mod cached;
 mod format;
 mod key;
 mod observe;
+mod pack;
 
 use std::time::Instant;
 
@@ -21,8 +22,9 @@ use layer_service::metrics::Metrics;
 use crate::{points, state::Body};
 
 use observe::Observe;
+use pack::Object;
 
-pub(crate) use key::{Place, parse, queue_prefix};
+pub(crate) use key::{Place, Stored, parse, queue_prefix};
 pub use observe::METRICS;
 
 /// Bodies of one call that are written at a time: enough to hide the store's latency.
@@ -63,7 +65,7 @@ impl Packed {
     pub(crate) fn new(chunks: &[Chunk], minted_ms: i64) -> Self {
         let plain = format::encode(chunks);
         let count = u32::try_from(chunks.len()).unwrap_or(u32::MAX);
-        let body = Body { minted_ms, digest: format::digest(&plain), chunks: count };
+        let body = Body { minted_ms, digest: format::digest(&plain), chunks: count, pack: None };
         Self { body, plain }
     }
 }
@@ -74,18 +76,19 @@ impl Bodies {
         Self { store, cache: cache.handle(), observe: Observe::new(metrics) }
     }
 
-    /// Stores bodies, each at its place: all of them are durable when this returns.
+    /// Stores bodies, each at its place: all of them are durable when this returns. Small ones share objects, and learn
+    /// where they are.
     ///
     /// # Errors
     /// The object store's. Some may have been stored then; nothing names them.
-    pub(crate) async fn put(&self, packed: &[(Place<'_>, Packed)]) -> Result<(), Error> {
-        let objects: Vec<_> = packed.iter().map(|(place, p)| (place.key(&p.body), p.plain.clone())).collect();
-        let writes = stream::iter(objects).map(|(key, plain)| self.write(key, plain));
+    pub(crate) async fn put(&self, packed: &mut [(Place<'_>, Packed)]) -> Result<(), Error> {
+        let objects = pack::objects(packed).await?;
+        let writes = stream::iter(objects).map(|(key, object)| self.write(key, object));
         writes.buffer_unordered(WRITES_AT_ONCE).try_collect().await
     }
 
-    async fn write(&self, key: String, plain: Bytes) -> Result<(), Error> {
-        let compressed = format::compressed(plain).await?;
+    async fn write(&self, key: String, object: Object) -> Result<(), Error> {
+        let compressed = object.compressed().await?;
         // Where there is such an object it has the same content, minted in the same millisecond.
         points::reach("body.before");
         self.store.put(&key, compressed, Condition::Always).await?;
@@ -120,17 +123,21 @@ impl Bodies {
         if let Some(plain) = looked.found.filter(|plain| format::digest(plain) == body.digest) {
             return format::decode(plain);
         }
-        let plain = self.read(&key, body, until).await?;
+        let plain = self.read(place, body, until).await?;
         if let (Some(scope), Some(lease)) = (&scope, looked.lease) {
             cached::fill(&self.cache, scope, &key, lease, plain.clone());
         }
         format::decode(plain)
     }
 
-    async fn read(&self, key: &str, body: &Body, until: Instant) -> Result<Bytes, ReadError> {
+    async fn read(&self, place: &Place<'_>, body: &Body, until: Instant) -> Result<Bytes, ReadError> {
         let limit = until.saturating_duration_since(Instant::now());
+        let (key, range) = match &body.pack {
+            None => (place.key(body), None),
+            Some(pack) => (place.pack_key(body, pack), Some(pack::range(pack))),
+        };
         let read = async {
-            let object = self.store.get(key, None).await?;
+            let object = self.store.get(&key, range).await?;
             object.body.collect(BODY_BYTES_MAX as u64).await
         };
         let compressed = tokio::time::timeout(limit, read).await.unwrap_or(Err(Error::Timeout { limit }))?;

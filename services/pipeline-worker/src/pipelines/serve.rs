@@ -59,23 +59,30 @@ impl Pipelines {
             return self.complete_all(queue, &completed, guard, to_stage).await;
         }
         let minted_ms = self.state.now_ms().await?;
-        let mut completed = Vec::with_capacity(held.len());
         let mut packed = Vec::new();
         // The stage is part of the body's key. What is wrong with a document the state decides, with all it knows.
         let allowed = self.state.check(queue, &held, guard).await?;
-        for ((document, held), allowed) in documents.iter().zip(held).zip(&allowed) {
-            let output = (!document.output.is_empty()).then(|| Packed::new(&document.output, minted_ms));
-            // Of an item that is not there no stage is right: should it appear meanwhile, the call does not count for it.
-            let stage = allowed.stage.clone().unwrap_or_default();
-            completed
-                .push(Completed { held, output: output.as_ref().map(|packed| Output { stage, body: packed.body }) });
-            if let (Some(output), Some(stage)) = (output, &allowed.stage) {
-                packed.push((Place { queue: queue.id, stage: Some(stage), document: &allowed.item }, output));
+        for (document, allowed) in documents.iter().zip(&allowed).filter(|(document, _)| !document.output.is_empty()) {
+            if let Some(stage) = &allowed.stage {
+                let place = Place { queue: queue.id, stage: Some(stage), document: &allowed.item };
+                packed.push((place, Packed::new(&document.output, minted_ms)));
             }
         }
         points::reach("complete.bodies.before");
-        self.bodies.put(&packed).await?;
+        self.bodies.put(&mut packed).await?;
         points::reach("complete.bodies.after");
+        let mut stored = packed.iter().map(|(_, packed)| packed.body);
+        let documents = documents.iter().zip(held).zip(&allowed);
+        let completed = documents.map(|((document, held), allowed)| {
+            let output = match &allowed.stage {
+                _ if document.output.is_empty() => None,
+                Some(stage) => stored.next().map(|body| Output { stage: stage.clone(), body }),
+                // No stage is right of an item that is not there: should it appear meanwhile, the call does not count.
+                None => Some(Output { stage: String::new(), body: Packed::new(&[], minted_ms).body }),
+            };
+            Completed { held, output }
+        });
+        let completed: Vec<_> = completed.collect();
         let outcomes = self.complete_all(queue, &completed, guard, to_stage).await?;
         let namespace = super::Target::of(queue)?.namespace;
         points::reach("complete.copy.before");

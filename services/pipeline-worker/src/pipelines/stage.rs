@@ -32,7 +32,7 @@ impl Pipelines {
         let packed = documents.iter().map(|d| (place(&d.document_id), Packed::new(&d.chunks, minted_ms)));
         let mut packed: Vec<_> = packed.collect();
         points::reach("stage.bodies.before");
-        self.bodies.put(&packed).await?;
+        self.bodies.put(&mut packed).await?;
         points::reach("stage.bodies.after");
         let staging = documents.iter().zip(&packed).map(|(document, (_, packed))| Staging {
             item: document.document_id.clone(),

@@ -15,7 +15,7 @@ use sqlx::{
 use super::{Error, State, StateSettings, dialect::Dialect, error::Attempt, observe::Observe};
 
 /// The schema's steps, oldest first. What was released is never changed: the database knows its checksum.
-const STEPS: [(&str, &str, &str); 2] = [
+const STEPS: [(&str, &str, &str); 3] = [
     (
         "queues",
         include_str!("../../migrations/postgres/0001_queues.sql"),
@@ -25,6 +25,11 @@ const STEPS: [(&str, &str, &str); 2] = [
         "functions",
         include_str!("../../migrations/postgres/0002_functions.sql"),
         include_str!("../../migrations/sqlite/0002_functions.sql"),
+    ),
+    (
+        "packs",
+        include_str!("../../migrations/postgres/0003_packs.sql"),
+        include_str!("../../migrations/sqlite/0003_packs.sql"),
     ),
 ];
 

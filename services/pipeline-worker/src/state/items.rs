@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use sqlx::{Row as _, any::AnyRow};
 
 use super::{
-    Body, Error, Held, ItemView, Kind, Outcome, Refusal, Spec, Standing, State, Verdict,
+    Body, Error, Held, InPack, ItemView, Kind, Outcome, Refusal, Spec, Standing, State, Verdict,
     error::Attempt,
     observe::call,
     rules::Row,
@@ -15,10 +15,12 @@ use super::{
 macro_rules! columns {
     () => {
         "i.item, i.stage, i.state, i.source, i.priority, i.attempts, i.strikes, i.version, i.token, i.since_ms, \
-         i.wake_ms, i.worker, i.body_minted, i.body_digest, i.chunks"
+         i.wake_ms, i.worker, i.body_minted, i.body_digest, i.chunks, i.body_pack, i.body_place"
     };
 }
 pub(crate) use columns;
+/// How many they are.
+pub(crate) const COLUMNS: usize = 17;
 
 /// An item, as it was read and as it is to be.
 pub(crate) struct Change {
@@ -37,7 +39,8 @@ pub(crate) fn read(row: &AnyRow) -> Result<Row, Attempt> {
     let minted: Option<i64> = row.try_get(12)?;
     let digest: Option<i64> = row.try_get(13)?;
     let chunks = u32::try_from(row.try_get::<i64, _>(14)?).unwrap_or_default();
-    let body = minted.zip(digest).map(|(minted_ms, digest)| Body { minted_ms, digest, chunks });
+    let pack = InPack::read(row.try_get(15)?, row.try_get(16)?);
+    let body = minted.zip(digest).map(|(minted_ms, digest)| Body { minted_ms, digest, chunks, pack });
     Ok(Row {
         item: row.try_get(0)?,
         stage: row.try_get(1)?,
@@ -57,7 +60,7 @@ pub(crate) fn read(row: &AnyRow) -> Result<Row, Attempt> {
 
 /// An item's columns.
 pub(crate) fn values(row: &Row) -> Value {
-    let body = row.body;
+    let (body, pack) = (row.body, row.body.and_then(|body| body.pack));
     json!([
         row.item,
         row.stage,
@@ -73,7 +76,9 @@ pub(crate) fn values(row: &Row) -> Value {
         row.worker,
         body.map(|body| body.minted_ms),
         body.map(|body| body.digest),
-        body.map_or(0, |body| body.chunks)
+        body.map_or(0, |body| body.chunks),
+        pack.map(|pack| pack.id),
+        pack.map(InPack::place)
     ])
 }
 
@@ -118,7 +123,7 @@ impl State {
         let rows = query.fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
-                let now = row.try_get(15)?;
+                let now = row.try_get(COLUMNS)?;
                 let mut item = read(row)?;
                 if item.due(now) {
                     item.wake(&spec.retry, now);
@@ -159,15 +164,29 @@ impl State {
              source = CAST(v.value->>3 AS BIGINT), priority = CAST(v.value->>4 AS BIGINT), \
              attempts = CAST(v.value->>5 AS BIGINT), strikes = CAST(v.value->>6 AS BIGINT), \
              version = CAST(v.value->>7 AS BIGINT), token = CAST(v.value->>8 AS BIGINT), \
-             since_ms = CAST(v.value->>9 AS BIGINT), wake_ms = CAST(v.value->>10 AS BIGINT), worker = v.value->>11, \
-             body_minted = CAST(v.value->>12 AS BIGINT), body_digest = CAST(v.value->>13 AS BIGINT), \
-             chunks = CAST(v.value->>14 AS BIGINT) \
+             since_ms = CAST(v.value->>9 AS BIGINT), wake_ms = CAST(v.value->>10 AS BIGINT), worker = v.value->>11 \
              FROM {rows} WHERE item.queue = $2 AND item.item = v.value->>0",
         );
         let list = Value::Array(changed.iter().map(|change| values(&change.row)).collect());
         unit.write(statement, list.to_string()).await?;
+        self.write_bodies(unit, &changed).await?;
         let done: Vec<_> = changed.iter().filter(|change| change.became_done()).map(|c| c.row.item.as_str()).collect();
         if done.is_empty() { Ok(()) } else { self.cleanups_begin(unit, id_list(done.into_iter())).await }
+    }
+
+    /// Bodies change seldom, and what is not written costs nothing.
+    async fn write_bodies(&self, unit: &mut Unit, changed: &[&Change]) -> Result<(), Attempt> {
+        let bodies = changed.iter().filter(|change| change.before.body != change.row.body);
+        let bodies: Vec<_> = bodies.map(|change| values(&change.row)).collect();
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let statement = self.dialect.sql(
+            "UPDATE item SET body_minted = CAST(v.value->>12 AS BIGINT), body_digest = CAST(v.value->>13 AS BIGINT), \
+             chunks = CAST(v.value->>14 AS BIGINT), body_pack = CAST(v.value->>15 AS BIGINT), \
+             body_place = CAST(v.value->>16 AS BIGINT) FROM {rows} WHERE item.queue = $2 AND item.item = v.value->>0",
+        );
+        unit.write(statement, Value::Array(bodies).to_string()).await
     }
 
     /// One call over items: locks them, asks `rule` for each, and writes what it changed.

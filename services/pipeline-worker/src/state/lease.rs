@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{
-    Body, Error, Guard, Held, Kind, Outcome, Refusal, State,
+    Body, Error, Guard, Held, InPack, Kind, Outcome, Refusal, State,
     claim::check_lease,
     error::Attempt,
     items::check_ids,
@@ -146,13 +146,17 @@ impl State {
                     if spec.name(row.stage) != stage {
                         return Err(Refusal::WrongStage);
                     }
-                    outputs.push(json!([row.item, row.stage, body.minted_ms, body.digest, body.chunks]));
+                    let (pack, at) = (body.pack.map(|pack| pack.id), body.pack.map(InPack::place));
+                    outputs.push(json!([row.item, row.stage, body.minted_ms, body.digest, body.chunks, pack, at]));
                 }
                 *row = next;
                 Ok(())
             })
             .await?;
         self.write_outputs(&mut unit, outputs).await?;
+        let put_out = |completed: &'_ Completed| completed.output.as_ref().map(|output| output.body);
+        let bodies = completed.iter().filter_map(|one| Some((one.held.item.as_str(), put_out(one)?)));
+        self.note_packs(&mut unit, bodies).await?;
         self.commit(unit).await?;
         Ok(outcomes)
     }
@@ -283,11 +287,13 @@ impl State {
             return Ok(());
         }
         let statement = self.dialect.sql(
-            "INSERT INTO output (queue, item, stage, body_minted, body_digest, chunks) \
+            "INSERT INTO output (queue, item, stage, body_minted, body_digest, chunks, body_pack, body_place) \
              SELECT $2, v.value->>0, CAST(v.value->>1 AS BIGINT), CAST(v.value->>2 AS BIGINT), \
-             CAST(v.value->>3 AS BIGINT), CAST(v.value->>4 AS BIGINT) FROM {rows} WHERE true \
+             CAST(v.value->>3 AS BIGINT), CAST(v.value->>4 AS BIGINT), CAST(v.value->>5 AS BIGINT), \
+             CAST(v.value->>6 AS BIGINT) FROM {rows} WHERE true \
              ON CONFLICT (queue, item, stage) DO UPDATE SET body_minted = excluded.body_minted, \
-             body_digest = excluded.body_digest, chunks = excluded.chunks",
+             body_digest = excluded.body_digest, chunks = excluded.chunks, body_pack = excluded.body_pack, \
+             body_place = excluded.body_place",
         );
         unit.write(statement, Value::Array(outputs).to_string()).await
     }

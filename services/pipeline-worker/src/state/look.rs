@@ -3,9 +3,9 @@
 use sqlx::Row as _;
 
 use super::{
-    Body, Error, Guard, Held, Kind, Queue, Refusal, Standing, State, Verdict,
+    Body, Error, Guard, Held, InPack, Kind, Queue, Refusal, Standing, State, Verdict,
     error::Attempt,
-    items::{check_ids, columns, id_list, read},
+    items::{COLUMNS, check_ids, columns, id_list, read},
     observe::call,
     queues::{self, queue_columns},
     rules::Found,
@@ -56,7 +56,7 @@ impl State {
         ));
         let list = id_list(held.iter().map(|held| held.item.as_str()));
         let rows = sqlx::query(statement).bind(list).bind(queue.id).fetch_all(&self.pool).await?;
-        let rows = rows.iter().map(|row| Ok((read(row)?, row.try_get(15)?)));
+        let rows = rows.iter().map(|row| Ok((read(row)?, row.try_get(COLUMNS)?)));
         let rows = rows.collect::<Result<Vec<(_, i64)>, Attempt>>()?;
         let allowed = |held: &Held| match rows.binary_search_by(|(row, _)| row.item.cmp(&held.item)) {
             Err(_) => Allowed {
@@ -95,13 +95,12 @@ impl State {
         // One statement: the version and the body are of one moment.
         let query = match stage {
             None => {
-                let staged =
-                    "SELECT version, body_minted, body_digest, chunks FROM item WHERE queue = $1 AND item = $2";
+                let staged = "SELECT version, body_minted, body_digest, chunks, body_pack, body_place FROM item WHERE queue = $1 AND item = $2";
                 sqlx::query(staged).bind(queue).bind(item.to_owned())
             }
             Some(stage) => {
-                let output = "SELECT i.version, o.body_minted, o.body_digest, o.chunks FROM item i LEFT JOIN output o \
-                              ON o.queue = i.queue AND o.item = i.item AND o.stage = $3 WHERE i.queue = $1 AND i.item = $2";
+                let output = "SELECT i.version, o.body_minted, o.body_digest, o.chunks, o.body_pack, o.body_place \
+                              FROM item i LEFT JOIN output o ON o.queue = i.queue AND o.item = i.item AND o.stage = $3 WHERE i.queue = $1 AND i.item = $2";
                 sqlx::query(output).bind(queue).bind(item.to_owned()).bind(stage)
             }
         };
@@ -111,7 +110,8 @@ impl State {
             None => None,
             Some(minted_ms) => {
                 let chunks = u32::try_from(row.try_get::<Option<i64>, _>(3)?.unwrap_or_default()).unwrap_or_default();
-                Some(Body { minted_ms, digest: row.try_get(2)?, chunks })
+                let pack = InPack::read(row.try_get(4)?, row.try_get(5)?);
+                Some(Body { minted_ms, digest: row.try_get(2)?, chunks, pack })
             }
         };
         Ok(Some(Stored { version: row.try_get(0)?, body }))

@@ -19,6 +19,7 @@ mod lease;
 mod look;
 mod model;
 mod observe;
+mod packs;
 mod purge;
 mod queues;
 mod rounds;
@@ -43,7 +44,7 @@ pub use error::Error;
 pub use lease::{Completed, Failed, Output};
 pub use look::{Allowed, Stored};
 pub use model::{
-    Body, Claimed, Guard, Held, ItemView, Kind, Outcome, Queue, Reason, Refusal, Retry, Spec, Standing, Verdict,
+    Body, Claimed, Guard, Held, InPack, ItemView, Kind, Outcome, Queue, Reason, Refusal, Retry, Spec, Standing, Verdict,
 };
 pub use observe::METRICS;
 pub use purge::Purged;

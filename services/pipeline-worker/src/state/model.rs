@@ -246,6 +246,33 @@ pub struct Body {
     pub digest: i64,
     /// How many chunks it has.
     pub chunks: u32,
+    /// Where it is in an object that several bodies share; none: it is an object of its own.
+    pub pack: Option<InPack>,
+}
+
+/// A body's part of an object that several bodies share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct InPack {
+    /// Names the object.
+    pub id: i64,
+    /// The body's first byte there.
+    pub start: u32,
+    /// Its length in bytes, compressed.
+    pub bytes: u32,
+}
+
+impl InPack {
+    /// From its columns.
+    pub(crate) fn read(id: Option<i64>, place: Option<i64>) -> Option<Self> {
+        let (id, place) = id.zip(place)?;
+        let half = |bits: i64| u32::try_from(bits & i64::from(u32::MAX)).unwrap_or_default();
+        Some(Self { id, start: half(place >> 32), bytes: half(place) })
+    }
+
+    /// Its place as a column.
+    pub(crate) fn place(self) -> i64 {
+        i64::from(self.start) << 32 | i64::from(self.bytes)
+    }
 }
 
 /// An item as others see it.

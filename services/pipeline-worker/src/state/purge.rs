@@ -125,6 +125,7 @@ impl State {
             "DELETE FROM output WHERE queue = $1 AND item IN (SELECT item FROM output WHERE queue = $1 LIMIT $2)",
             "DELETE FROM failure WHERE queue = $1 AND item IN (SELECT item FROM failure WHERE queue = $1 LIMIT $2)",
             "DELETE FROM stale WHERE queue = $1 AND item IN (SELECT item FROM stale WHERE queue = $1 LIMIT $2)",
+            "DELETE FROM pack WHERE queue = $1 AND pack IN (SELECT pack FROM pack WHERE queue = $1 LIMIT $2)",
         ] {
             let query = sqlx::query(statement).bind(queue).bind(i64::from(batch));
             gone += query.execute(&self.pool).await?.rows_affected();

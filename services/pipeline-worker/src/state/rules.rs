@@ -251,7 +251,7 @@ mod tests {
     const NOW: i64 = 1000;
 
     fn row() -> Row {
-        let body = Body { minted_ms: 1, digest: 2, chunks: 3 };
+        let body = Body { minted_ms: 1, digest: 2, chunks: 3, pack: None };
         Row::new("x".to_owned(), NOW, 0, Some(body), NOW)
     }
 
@@ -355,7 +355,7 @@ mod tests {
 
     #[test]
     fn only_the_same_content_for_an_item_that_nobody_touched_is_a_repetition() {
-        let other = |digest, chunks| Some(Body { minted_ms: 9, digest, chunks });
+        let other = |digest, chunks| Some(Body { minted_ms: 9, digest, chunks, pack: None });
         assert!(row().same(other(2, 3), 0));
         assert!(!row().same(other(1, 3), 0) && !row().same(other(2, 4), 0) && !row().same(other(2, 3), 1));
         assert!(!row().same(None, 0) && !leased().same(other(2, 3), 0));

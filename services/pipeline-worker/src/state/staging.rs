@@ -80,6 +80,7 @@ impl State {
             let owed = owed(new.into_iter(), unit.now.saturating_add(self.late_write_ms));
             self.cleanups_owed(&mut unit, owed).await?;
         }
+        self.note_packs(&mut unit, items.iter().filter_map(|item| Some((item.item.as_str(), item.body?)))).await?;
         self.commit(unit).await?;
         Ok(staged)
     }
@@ -124,12 +125,13 @@ impl State {
         // In the order of ids: two calls that insert the same items wait for each other in one direction only.
         let statement = self.dialect.sql(
             "INSERT INTO item (queue, item, stage, state, source, priority, attempts, strikes, version, token, since_ms, \
-             body_minted, body_digest, chunks) \
+             body_minted, body_digest, chunks, body_pack, body_place) \
              SELECT $2, v.value->>0, CAST(v.value->>1 AS BIGINT), CAST(v.value->>2 AS BIGINT), \
              CAST(v.value->>3 AS BIGINT), CAST(v.value->>4 AS BIGINT), CAST(v.value->>5 AS BIGINT), \
              CAST(v.value->>6 AS BIGINT), CAST(v.value->>7 AS BIGINT), CAST(v.value->>8 AS BIGINT), \
              CAST(v.value->>9 AS BIGINT), CAST(v.value->>12 AS BIGINT), CAST(v.value->>13 AS BIGINT), \
-             CAST(v.value->>14 AS BIGINT) FROM {rows} WHERE true ON CONFLICT (queue, item) DO NOTHING RETURNING item",
+             CAST(v.value->>14 AS BIGINT), CAST(v.value->>15 AS BIGINT), CAST(v.value->>16 AS BIGINT) \
+             FROM {rows} WHERE true ON CONFLICT (queue, item) DO NOTHING RETURNING item",
         );
         let inserted = unit.read(statement, list.to_string()).await?;
         let mut ids = inserted.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;

@@ -8,10 +8,10 @@ use layer_object_store::{Listed, ObjectStore};
 
 use super::{Upkeep, queues};
 use crate::{
-    bodies::{parse, queue_prefix},
+    bodies::{Stored, parse, queue_prefix},
     failure::Failure,
     points,
-    state::{Body, Kind},
+    state::Kind,
 };
 
 /// Objects of one page.
@@ -41,14 +41,25 @@ impl Upkeep {
     }
 
     async fn sweep_page(&self, store: &ObjectStore, queue: i64, objects: &[Listed]) -> Result<(), Failure> {
-        let stored: Vec<(String, Body)> = objects.iter().filter_map(|object| parse(&object.key)).collect();
-        if stored.is_empty() {
-            return Ok(());
+        let (mut bodies, mut packs) = (Vec::new(), Vec::new());
+        for object in objects {
+            match parse(&object.key) {
+                Some(Stored::Body(document, body)) => bodies.push((document, body)),
+                Some(Stored::Pack { minted_ms, id }) => packs.push((minted_ms, id)),
+                None => {}
+            }
         }
-        let orphans: HashSet<_> = self.state.orphans(queue, &stored).await?.into_iter().collect();
+        let mut orphans = HashSet::new();
+        if !bodies.is_empty() {
+            orphans
+                .extend(self.state.orphans(queue, &bodies).await?.into_iter().map(|(d, body)| Stored::Body(d, body)));
+        }
+        let gone = self.orphan_packs(queue, &packs).await?;
+        let gone = packs.into_iter().filter(|(_, id)| gone.contains(id));
+        orphans.extend(gone.map(|(minted_ms, id)| Stored::Pack { minted_ms, id }));
         let mut swept = 0;
         for object in objects {
-            if parse(&object.key).is_some_and(|body| orphans.contains(&body)) {
+            if parse(&object.key).is_some_and(|stored| orphans.contains(&stored)) {
                 points::reach("sweep.delete.before");
                 store.delete(&object.key).await?;
                 points::reach("sweep.delete.after");
@@ -57,5 +68,17 @@ impl Upkeep {
         }
         self.bodies.observe().swept(swept);
         Ok(())
+    }
+
+    /// Packs that nobody names. They are forgotten before they go.
+    async fn orphan_packs(&self, queue: i64, packs: &[(i64, i64)]) -> Result<HashSet<i64>, Failure> {
+        if packs.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let gone = self.state.orphan_packs(queue, packs).await?;
+        if !gone.is_empty() {
+            self.state.forget_packs(queue, &gone).await?;
+        }
+        Ok(gone.into_iter().collect())
     }
 }

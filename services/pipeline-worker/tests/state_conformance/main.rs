@@ -113,6 +113,8 @@ conformance! {
     bodies::{
         a_body_that_could_be_swept_is_not_named,
         only_old_bodies_that_no_row_names_are_orphans,
+        a_pack_lives_as_long_as_a_row_names_it,
+        what_is_noted_of_packs_goes_with_them,
     }
     races::{
         racing_claimers_never_get_the_same_item,

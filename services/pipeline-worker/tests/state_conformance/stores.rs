@@ -117,7 +117,7 @@ impl Store {
 /// A body that no other is like.
 pub fn body(minted_ms: i64) -> Body {
     static DIGEST: AtomicI64 = AtomicI64::new(1);
-    Body { minted_ms, digest: DIGEST.fetch_add(1, Relaxed), chunks: 3 }
+    Body { minted_ms, digest: DIGEST.fetch_add(1, Relaxed), chunks: 3, pack: None }
 }
 
 pub fn output(stage: &str, body: Body) -> Option<Output> {

@@ -12,6 +12,7 @@
 mod detach;
 mod gate;
 mod hold;
+mod invalidate;
 mod lists;
 mod observe;
 mod operations;

@@ -3,10 +3,10 @@
 use layer_proto::router::v1::query_router_service_server::QueryRouterService;
 use layer_proto::router::v1::{
     BatchFetchRequest, DeleteNamespaceRequest, DeleteNamespaceResponse, ExplainRequest, ExplainResponse, FetchRequest,
-    FetchResponse, GetMetadataRequest, GetMetadataResponse, GetSchemaRequest, GetSchemaResponse, ListNamespacesRequest,
-    ListNamespacesResponse, MultiQueryRequest, MultiQueryResponse, QueryRequest, QueryResponse, RecallRequest,
-    RecallResponse, UpdateMetadataRequest, UpdateMetadataResponse, UpdateSchemaRequest, UpdateSchemaResponse,
-    WarmHintRequest, WarmHintResponse, WriteRequest, WriteResponse,
+    FetchResponse, GetMetadataRequest, GetMetadataResponse, GetSchemaRequest, GetSchemaResponse, InvalidateRequest,
+    InvalidateResponse, ListNamespacesRequest, ListNamespacesResponse, MultiQueryRequest, MultiQueryResponse,
+    QueryRequest, QueryResponse, RecallRequest, RecallResponse, UpdateMetadataRequest, UpdateMetadataResponse,
+    UpdateSchemaRequest, UpdateSchemaResponse, WarmHintRequest, WarmHintResponse, WriteRequest, WriteResponse,
 };
 use tonic::{Extensions, Request, Response, Status, async_trait};
 
@@ -98,6 +98,11 @@ impl<C: WireCall> QueryRouterService for QueryRouterFront<C> {
     async fn warm_hint(&self, request: Request<WarmHintRequest>) -> Result<Response<WarmHintResponse>, Status> {
         let (caller, request) = Caller::of(request)?;
         caller.send(&self.core, encode::warm_hint(&request)).await?.read(decode::warm_hint)
+    }
+
+    async fn invalidate(&self, request: Request<InvalidateRequest>) -> Result<Response<InvalidateResponse>, Status> {
+        let (caller, request) = Caller::of(request)?;
+        caller.send(&self.core, encode::invalidate(&request)).await?.read(decode::invalidate)
     }
 
     async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<ExplainResponse>, Status> {

@@ -33,6 +33,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 pub use observe::METRICS;
+pub(crate) use serve::{NotWarmed, answer};
 pub use service::run;
 pub use settings::WarmSettings;
 

@@ -182,7 +182,7 @@ impl Core {
     }
 
     /// Lets only callers pass whom the origin lets read the namespace, where callers bring keys of their own.
-    async fn readable(&self, place: &Arc<Place>, deadline: Option<Instant>) -> Result<(), NotWarmed> {
+    pub(crate) async fn readable(&self, place: &Arc<Place>, deadline: Option<Instant>) -> Result<(), NotWarmed> {
         if self.shared.fetch.is_accepted(place) {
             return Ok(());
         }
@@ -202,7 +202,7 @@ impl Core {
 }
 
 /// Layer's own answer.
-pub(super) fn answer(status: StatusCode, call: &mut Call<'_>, body: &Value) -> Response<Relayable> {
+pub(crate) fn answer(status: StatusCode, call: &mut Call<'_>, body: &Value) -> Response<Relayable> {
     call.measured.served(status);
     let mut response = Response::new(Relayable::Whole(Bytes::from(body.to_string())));
     *response.status_mut() = status;

@@ -68,7 +68,7 @@ impl Queue for Library {
     async fn stage(&self, ids: Vec<String>) -> Result<()> {
         static DIGEST: AtomicI64 = AtomicI64::new(1);
         let minted_ms = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis())?;
-        let body = || Some(Body { minted_ms, digest: DIGEST.fetch_add(1, Relaxed), chunks: 1 });
+        let body = || Some(Body { minted_ms, digest: DIGEST.fetch_add(1, Relaxed), chunks: 1, pack: None });
         let count = ids.len();
         let items = ids.into_iter().map(|item| Staging { item, body: body(), priority: 0, version_floor: 0 });
         let staged = self.state.stage(Kind::Pipeline, PIPELINE, &items.collect::<Vec<_>>()).await?;

@@ -18,9 +18,9 @@ use super::library::{LEASE_MS, PIPELINE};
 
 /// What a document says: a page of text, no two lines the same.
 const TEXT_BYTES: usize = 1_024;
-/// Longer than any call of a run.
 /// Time for pipeline-worker to make its schema.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Longer than any call of a run.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A running pipeline-worker.

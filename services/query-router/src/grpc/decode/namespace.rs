@@ -1,8 +1,8 @@
 //! Answers about namespaces and their settings.
 
 use layer_proto::router::v1::{
-    DeleteNamespaceResponse, GetMetadataResponse, ListNamespacesResponse, NamespaceSummary, UpdateMetadataResponse,
-    WarmHintResponse,
+    DeleteNamespaceResponse, GetMetadataResponse, InvalidateResponse, ListNamespacesResponse, NamespaceSummary,
+    UpdateMetadataResponse, WarmHintResponse,
 };
 use layer_proto::types::v1::encryption::Mode;
 use layer_proto::types::v1::{
@@ -115,6 +115,11 @@ pub(in crate::grpc) fn delete_namespace(body: &[u8]) -> Result<DeleteNamespaceRe
     let mut object = Object::parse(body)?;
     let status = object.plain("status").unwrap_or_default();
     Ok(DeleteNamespaceResponse { status, additional_fields: object.rest() })
+}
+
+/// What was cached is forgotten.
+pub(in crate::grpc) fn invalidate(body: &[u8]) -> Result<InvalidateResponse, Unreadable> {
+    Object::parse(body).map(|_| InvalidateResponse {})
 }
 
 /// A hint is taken.

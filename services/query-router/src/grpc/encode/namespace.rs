@@ -4,15 +4,16 @@ use bytes::Bytes;
 use http::Method;
 use layer_proto::router::v1::update_metadata_request::PinningSetting;
 use layer_proto::router::v1::{
-    DeleteNamespaceRequest, GetMetadataRequest, GetSchemaRequest, ListNamespacesRequest, UpdateMetadataRequest,
-    UpdateSchemaRequest, WarmHintRequest,
+    DeleteNamespaceRequest, GetMetadataRequest, GetSchemaRequest, InvalidateRequest, ListNamespacesRequest,
+    UpdateMetadataRequest, UpdateSchemaRequest, WarmHintRequest,
 };
 use layer_proto::types::v1::Pinning;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use prost::Message as _;
 
 use super::encoder::Encoder;
-use super::{Encoded, WireRequest, names, schema, with_body, without_body};
+use super::{Encoded, WireRequest, names, schema, value, with_body, without_body};
+use crate::fetch::IDS_MAX;
 
 /// Most namespaces that the origin lists at a time.
 const MAX_PAGE_SIZE: i32 = 1000;
@@ -80,6 +81,16 @@ pub(in crate::grpc) fn update_schema(request: &UpdateSchemaRequest) -> Encoded {
 /// The end of a namespace.
 pub(in crate::grpc) fn delete_namespace(request: &DeleteNamespaceRequest) -> Encoded {
     without_body(Method::DELETE, "v2", &request.namespace, "")
+}
+
+/// Documents that were written past Layer.
+pub(in crate::grpc) fn invalidate(request: &InvalidateRequest) -> Encoded {
+    with_body(Method::POST, "v2", &request.namespace, "/invalidate", request.encoded_len(), |e| {
+        e.field("ids", |e| e.check(request.ids.len() <= IDS_MAX, "must hold at most 10000 ids"));
+        if !request.ids.is_empty() {
+            e.member("ids", |e| e.list(&request.ids, value::id));
+        }
+    })
 }
 
 /// A hint that a namespace is queried soon.

@@ -1,0 +1,168 @@
+// Package breaker remembers whether Layer is away, so that calls made meanwhile lose no time on finding out again.
+//
+// It opens on failures of calls and closes only by its own probe, never by the success of a call that was under way
+// before: what must be done before Layer is used again (telling it what was written past it) is done by the probe. It
+// must never leave a goroutine behind: the probe runs while the breaker is open, and ends with [Breaker.Close].
+package breaker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+)
+
+// Options of a breaker. Zero values take the defaults of sdk/operations.json.
+type Options struct {
+	// Failures in a row that open it; 0: 3.
+	Failures int
+	// ProbeInitial is the wait before the first probe, which doubles with each; 0: 500 ms. A fifth of it is random.
+	ProbeInitial time.Duration
+	// ProbeMax is the longest wait between probes; 0: 15 s.
+	ProbeMax time.Duration
+	// Probe asks whether Layer is back, and readies it. It is called by one goroutine at a time.
+	Probe func(context.Context) error
+	// MayClose is asked under the breaker's lock after a probe that succeeded: false probes again at once.
+	MayClose func() bool
+	// OnChange is told of each transition, with the failure that opened it.
+	OnChange func(open bool, cause error)
+}
+
+// ErrClosed is the cause while the breaker's owner has been closed.
+var ErrClosed = errors.New("the client is closed")
+
+// Breaker is safe for concurrent use.
+type Breaker struct {
+	options Options
+
+	mu         sync.Mutex
+	open       bool
+	closed     bool
+	failures   int
+	generation uint64
+	cause      error
+	opened     chan struct{}
+	stop       context.CancelFunc
+	probing    sync.WaitGroup
+}
+
+// New makes a breaker that is closed: calls go to Layer.
+func New(options Options) *Breaker {
+	if options.Failures == 0 {
+		options.Failures = 3
+	}
+	if options.ProbeInitial == 0 {
+		options.ProbeInitial = 500 * time.Millisecond
+	}
+	if options.ProbeMax == 0 {
+		options.ProbeMax = 15 * time.Second
+	}
+	return &Breaker{options: options, opened: make(chan struct{})}
+}
+
+// Pass is leave to call Layer. What becomes of the call is reported with it, so that a call which began before an outage
+// says nothing about the time after it.
+type Pass struct {
+	generation uint64
+	opened     <-chan struct{}
+}
+
+// Opened is closed when the breaker opens.
+func (p Pass) Opened() <-chan struct{} { return p.opened }
+
+// Allow answers a pass, or the failure that opened the breaker.
+func (b *Breaker) Allow() (Pass, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open {
+		return Pass{}, b.cause
+	}
+	return Pass{generation: b.generation, opened: b.opened}, nil
+}
+
+// IsOpen says whether calls go past Layer.
+func (b *Breaker) IsOpen() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open
+}
+
+// Doubtful says whether a failure was counted that no answer of Layer has made up for.
+func (b *Breaker) Doubtful() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open || b.failures > 0
+}
+
+// Answered reports an answer of Layer.
+func (b *Breaker) Answered(pass Pass) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if pass.generation == b.generation && !b.open {
+		b.failures = 0
+	}
+}
+
+// Failed reports a failure that counts; so many in a row open the breaker.
+func (b *Breaker) Failed(pass Pass, cause error) {
+	b.report(pass, cause, 1)
+}
+
+// Unreachable reports that nobody listens, which opens the breaker at once.
+func (b *Breaker) Unreachable(pass Pass, cause error) {
+	b.report(pass, cause, b.options.Failures)
+}
+
+// Trip opens the breaker whatever was reported before.
+func (b *Breaker) Trip(cause error) {
+	b.mu.Lock()
+	changed := b.trip(cause)
+	b.mu.Unlock()
+	b.tell(changed, true, cause)
+}
+
+func (b *Breaker) report(pass Pass, cause error, weight int) {
+	b.mu.Lock()
+	changed := b.count(pass, cause, weight)
+	b.mu.Unlock()
+	b.tell(changed, true, cause)
+}
+
+func (b *Breaker) count(pass Pass, cause error, weight int) bool {
+	if pass.generation != b.generation || b.open {
+		return false
+	}
+	b.failures += weight
+	return b.failures >= b.options.Failures && b.trip(cause)
+}
+
+func (b *Breaker) trip(cause error) bool {
+	if b.open || b.closed {
+		return false
+	}
+	b.open, b.cause = true, cause
+	close(b.opened)
+	ctx, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	b.probing.Add(1)
+	go b.probe(ctx)
+	return true
+}
+
+// tell is never called under the lock, so that whoever is told may use the breaker.
+func (b *Breaker) tell(changed, open bool, cause error) {
+	if changed && b.options.OnChange != nil {
+		b.options.OnChange(open, cause)
+	}
+}
+
+// Close ends the probe and waits until it has ended. The breaker stays as it is.
+func (b *Breaker) Close() {
+	b.mu.Lock()
+	b.closed = true
+	if b.stop != nil {
+		b.stop()
+	}
+	b.mu.Unlock()
+	b.probing.Wait()
+}

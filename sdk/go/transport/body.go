@@ -1,0 +1,205 @@
+package transport
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+const (
+	// bufferedMax is how much of a body without GetBody is kept so that it can be sent again.
+	bufferedMax = 64 << 10
+	// inspectedMax is how much of a body is read to know what it is about; larger ones are taken for the whole namespace.
+	inspectedMax = 16 << 20
+)
+
+var errDetached = errors.New("the body belongs to another attempt")
+
+// body gives each attempt a reader of its own.
+//
+// net/http may still read a request's body after RoundTrip has returned, and the official client's GetBody may hand out
+// one shared reader; so an attempt is detached from its reader before the next one gets a reader.
+type body struct {
+	none     bool
+	content  []byte // All of it, where it is known.
+	reopen   func() (io.ReadCloser, error)
+	once     io.ReadCloser // A stream that can only be read once.
+	length   int64
+	encoding string
+	current  *attached
+}
+
+// bodyOf takes a request's body over. What is small is kept whole, and so are most reads, because two attempts of them may
+// run at a time.
+func bodyOf(req *http.Request, isRead bool) (*body, error) {
+	b := &body{length: req.ContentLength, encoding: req.Header.Get("Content-Encoding")}
+	switch {
+	case req.Body == nil || req.Body == http.NoBody:
+		b.none = true
+		return b, nil
+	case req.GetBody != nil && !isRead && req.ContentLength > bufferedMax:
+		b.reopen = req.GetBody
+		return b, nil
+	}
+	limit := int64(bufferedMax)
+	if req.GetBody != nil {
+		limit = inspectedMax
+	}
+	return b, b.buffer(req.Body, limit)
+}
+
+func (b *body) buffer(from io.ReadCloser, limit int64) error {
+	head, err := io.ReadAll(io.LimitReader(from, limit+1))
+	if err != nil {
+		_ = from.Close()
+		return err
+	}
+	if int64(len(head)) <= limit {
+		b.content, b.length = head, int64(len(head))
+		return from.Close()
+	}
+	if b.length == 0 {
+		b.length = -1 // A body of which nobody said how long it is.
+	}
+	b.once = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(head), from), from}
+	return nil
+}
+
+// canRace says whether two attempts can have the body at a time.
+func (b *body) canRace() bool { return b.none || b.content != nil }
+
+// open answers a reader for the next attempt, and takes the one before it its own away.
+func (b *body) open() (io.ReadCloser, error) {
+	switch {
+	case b.none:
+		return http.NoBody, nil
+	case b.content != nil:
+		return io.NopCloser(bytes.NewReader(b.content)), nil
+	case b.reopen != nil:
+		b.current.detach()
+		fresh, err := b.reopen()
+		if err != nil {
+			return nil, err
+		}
+		b.current = &attached{from: fresh}
+		return b.current, nil
+	}
+	if b.current != nil && (b.current.touched.Load() || !b.current.detach()) {
+		return nil, errNoReplay
+	}
+	b.current = &attached{from: b.once, keepOpen: true}
+	return b.current, nil
+}
+
+// inspect answers the content without its encoding; nil where it cannot be known, or is too large to be looked at.
+func (b *body) inspect() []byte {
+	if b.none {
+		return nil
+	}
+	content := b.content
+	if content == nil && b.reopen != nil && b.length <= inspectedMax {
+		content = b.reread()
+	}
+	if strings.EqualFold(b.encoding, "gzip") {
+		return unzipped(content)
+	}
+	return content
+}
+
+func (b *body) reread() []byte {
+	from, err := b.open()
+	if err != nil {
+		return nil
+	}
+	defer from.Close()
+	content, err := io.ReadAll(io.LimitReader(from, inspectedMax+1))
+	if err != nil || len(content) > inspectedMax {
+		return nil
+	}
+	return content
+}
+
+func unzipped(content []byte) []byte {
+	unzip, err := gzip.NewReader(bytes.NewReader(content))
+	if err != nil {
+		return nil
+	}
+	plain, err := io.ReadAll(io.LimitReader(unzip, inspectedMax+1))
+	if err != nil || len(plain) > inspectedMax {
+		return nil
+	}
+	return plain
+}
+
+// close ends a stream that no attempt will read any more; one that is still being read is closed by its reader.
+func (b *body) close() {
+	if b.once == nil {
+		return
+	}
+	if b.current == nil {
+		_ = b.once.Close()
+		return
+	}
+	b.current.release()
+}
+
+// attached is a reader that can be taken away from an attempt.
+type attached struct {
+	mu       sync.Mutex
+	from     io.ReadCloser
+	detached bool
+	keepOpen bool
+	closed   bool
+	touched  atomic.Bool
+}
+
+// Read reads unless the reader was taken away.
+func (a *attached) Read(into []byte) (int, error) {
+	a.touched.Store(true)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.detached {
+		return 0, errDetached
+	}
+	return a.from.Read(into)
+}
+
+// Close closes the reader, unless it was taken away or may still be needed.
+func (a *attached) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.detached || a.keepOpen {
+		a.closed = true
+		return nil
+	}
+	return a.from.Close()
+}
+
+// release lets Close close, now where it was called before.
+func (a *attached) release() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.keepOpen = false
+	if a.closed {
+		_ = a.from.Close()
+	}
+}
+
+// detach answers whether nothing was read.
+func (a *attached) detach() bool {
+	if a == nil {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.detached = true
+	return !a.touched.Load()
+}

@@ -1,0 +1,132 @@
+package transport
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/layer-mesh/layer/sdk/go/internal/operation"
+)
+
+// directConnectTimeout bounds how long Turbopuffer may take to accept a connection: it may be across an ocean.
+const directConnectTimeout = 10 * time.Second
+
+// verdict is what becomes of a call that Layer did not answer.
+type verdict int
+
+const (
+	goDirect verdict = iota
+	passOn
+	unavailable
+	unknown
+)
+
+// judge follows the table "When" of docs/api/client-fall-through.md.
+func judge(c *call, out outcome) verdict {
+	c.inspect()
+	answered := out.reason == ReasonDraining || out.reason == ReasonUpstream
+	switch {
+	case c.op.NeedsLayer && answered:
+		return passOn
+	case c.op.NeedsLayer && c.writes && out.maybeDone:
+		return unknown
+	case c.op.NeedsLayer:
+		return unavailable
+	case out.maybeDone && c.op.Effect == operation.UnrepeatableWrite:
+		return unknown
+	default:
+		return goDirect
+	}
+}
+
+func (t *Transport) pastLayer(ctx context.Context, c *call, out outcome) (*http.Response, string, error) {
+	switch judge(c, out) {
+	case passOn:
+		return out.resp, "", nil
+	case unavailable:
+		out.discard()
+		t.emit(Event{Kind: EventUnavailable, Operation: c.op.Name, Reason: out.reason, Err: out.cause()})
+		return nil, "", &LayerUnavailable{Operation: c.op.Name, Cause: out.cause()}
+	case unknown:
+		out.discard()
+		t.emit(Event{Kind: EventOutcomeUnknown, Operation: c.op.Name, Reason: out.reason, Err: out.cause()})
+		return nil, "", &OutcomeUnknown{Operation: c.op.Name, Cause: out.cause()}
+	default:
+		out.discard()
+		return t.direct(ctx, c, out)
+	}
+}
+
+// direct makes the call of Turbopuffer in the place of Layer.
+func (t *Transport) direct(ctx context.Context, c *call, out outcome) (*http.Response, string, error) {
+	resp, err := t.askDirect(ctx, c)
+	if errors.Is(err, errNoReplay) {
+		if c.writes && out.maybeDone {
+			return nil, "", &OutcomeUnknown{Operation: c.op.Name, Cause: out.cause()}
+		}
+		return nil, "", errors.Join(errNoReplay, out.cause())
+	}
+	t.emit(Event{Kind: EventFallback, Operation: c.op.Name, Reason: out.reason, Err: out.cause()})
+	return resp, TurbopufferDirect, err
+}
+
+// askDirect makes the attempt at Turbopuffer, and remembers what it writes until Layer knows.
+func (t *Transport) askDirect(ctx context.Context, c *call) (*http.Response, error) {
+	written := c.written()
+	t.memory.Add(written)
+	ctx, deadline := withDeadline(ctx, t.options.AnswerTimeout)
+	resp, err := t.send(ctx, deadline, c, t.directBase, t.directURL, c.op.DirectPath, t.toDirect)
+	if !errors.Is(err, errNoReplay) {
+		t.afterWrite(ctx, written)
+	}
+	if err != nil {
+		deadline.end()
+		if errors.Is(context.Cause(ctx), errSilent) {
+			err = errSilent
+		}
+		return nil, err
+	}
+	t.relocate(resp, c)
+	deadline.keep(resp)
+	return resp, nil
+}
+
+// afterWrite sees to it that Layer is told before the caller knows that the write is done. While Layer is away the probe
+// does that; where it is there already, because it returned meanwhile or was never given up, it is done here.
+func (t *Transport) afterWrite(ctx context.Context, written operation.Written) {
+	if written.Namespace == "" {
+		return
+	}
+	t.memory.Add(written)
+	if t.breaker.IsOpen() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
+	defer cancel()
+	if err := t.tell(ctx); err != nil {
+		t.breaker.Trip(&failure{ReasonUntold, err})
+	}
+}
+
+// relocate turns the address of an operation to poll to the one that the caller called: its client refuses any other.
+func (t *Transport) relocate(resp *http.Response, c *call) {
+	target, err := url.Parse(resp.Header.Get("Location"))
+	if err != nil || target.Host == "" {
+		return
+	}
+	if path, ours := t.relative(target); ours {
+		base := *c.req.URL
+		base.Path, base.RawPath = t.basePath(c.req.URL), ""
+		resp.Header.Set("Location", at(&base, path, target.RawQuery).String())
+	}
+}
+
+// basePath answers the path of the base that a request was made for.
+func (t *Transport) basePath(target *url.URL) string {
+	if target.Host == t.layerURL.Host {
+		return t.layerURL.Path
+	}
+	return t.directURL.Path
+}

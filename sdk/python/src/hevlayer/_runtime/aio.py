@@ -1,0 +1,157 @@
+"""Races and background work on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import grpc
+import grpc.aio
+import httpx2
+from google.protobuf.message import Message
+from turbopuffer import DefaultAsyncHttpxClient
+
+from .grpc_types import ChannelOptions, M, Metadata
+
+T = TypeVar("T")
+
+
+def default_transport() -> httpx2.AsyncBaseTransport:
+    """A transport as the official client's own, with connections of its own."""
+    return DefaultAsyncHttpxClient()._transport
+
+
+class Racer(Generic[T]):
+    """Races attempts of one transport."""
+
+    async def race(
+        self,
+        first: Callable[[], Awaitable[T]],
+        second: Callable[[], Awaitable[T]],
+        delay_s: float,
+        may_start: Callable[[], bool],
+        good_first: Callable[[T], bool],
+        good_second: Callable[[T], bool],
+    ) -> tuple[T | None, T | None]:
+        """Runs `first`, and after a delay `second` too if it may start; the first good result ends the other.
+
+        Both results where none is good; one alone where the other never started, or was ended. What raises ends both.
+        """
+        one = asyncio.ensure_future(first())
+        two: asyncio.Future[T] | None = None
+        try:
+            await asyncio.wait({one}, timeout=delay_s)
+            if one.done() or not may_start():
+                return await one, None
+            two = asyncio.ensure_future(second())
+            await asyncio.wait({one, two}, return_when=asyncio.FIRST_COMPLETED)
+            if one.done() and good_first(one.result()):
+                return one.result(), None
+            if two.done() and good_second(two.result()):
+                return None, two.result()
+            return await self._rest(one, two, good_first, good_second)
+        finally:
+            await _end(one, two)
+
+    @staticmethod
+    async def _rest(
+        one: asyncio.Future[T],
+        two: asyncio.Future[T],
+        good_first: Callable[[T], bool],
+        good_second: Callable[[T], bool],
+    ) -> tuple[T | None, T | None]:
+        await asyncio.wait({one, two})
+        if good_first(one.result()):
+            return one.result(), None
+        return one.result(), two.result()
+
+    async def aclose(self) -> None:
+        """Nothing to do: a race ends what it has begun."""
+
+
+async def _end(*attempts: asyncio.Future[T] | None) -> None:
+    begun = [attempt for attempt in attempts if attempt is not None]
+    left = [attempt for attempt in begun if not attempt.done()]
+    for attempt in left:
+        attempt.cancel()
+    if left:
+        await asyncio.wait(left)
+    for attempt in begun:
+        # An error that nobody asks for would be logged as lost.
+        if not attempt.cancelled():
+            attempt.exception()
+
+
+class Background:
+    """One job in the background, started again when it has ended."""
+
+    def __init__(self, job: Callable[[], Awaitable[None]], name: str) -> None:
+        self._job = job
+        self._name = name
+        self._task: asyncio.Future[None] | None = None
+
+    def start(self) -> None:
+        """Starts it unless it runs, in the loop that is running."""
+        task = self._task
+        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
+            self._task = asyncio.ensure_future(self._job())
+
+    async def pause(self, seconds: float) -> bool:
+        """Waits; False when it is time to end."""
+        await asyncio.sleep(seconds)
+        return True
+
+    async def aclose(self) -> None:
+        """Ends it and waits for its end."""
+        task, self._task = self._task, None
+        if task is not None and not task.get_loop().is_closed():
+            task.cancel()
+            await asyncio.wait([task])
+
+
+class Channel:
+    """A gRPC channel."""
+
+    def __init__(self, target: str, credentials: grpc.ChannelCredentials | None, options: ChannelOptions) -> None:
+        self._make = (target, credentials, options)
+        self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def _open(self) -> grpc.aio.Channel:
+        # Made with the first call, in the loop that the call runs in.
+        loop = asyncio.get_running_loop()
+        if self._channel is None or self._loop is not loop:
+            target, credentials, options = self._make
+            if credentials is None:
+                self._channel = grpc.aio.insecure_channel(target, options)
+            else:
+                self._channel = grpc.aio.secure_channel(target, credentials, options)
+            self._loop = loop
+        return self._channel
+
+    async def unary(
+        self, method: str, request: Message, answer: type[M], timeout_s: float, metadata: Metadata
+    ) -> tuple[M, Metadata]:
+        """One answer, and the metadata that came before it."""
+        rpc = self._open().unary_unary(method, type(request).SerializeToString, answer.FromString)
+        call = rpc(request, timeout=timeout_s, metadata=metadata)
+        return await call, _pairs(await call.initial_metadata())
+
+    async def collected(
+        self, method: str, request: Message, answer: type[M], timeout_s: float, metadata: Metadata
+    ) -> tuple[list[M], Metadata]:
+        """All answers of a stream, and the metadata that came before them."""
+        rpc = self._open().unary_stream(method, type(request).SerializeToString, answer.FromString)
+        call = rpc(request, timeout=timeout_s, metadata=metadata)
+        return [each async for each in call], _pairs(await call.initial_metadata())
+
+    async def aclose(self) -> None:
+        """Ends all calls and the connection."""
+        channel, self._channel = self._channel, None
+        if channel is not None and self._loop is asyncio.get_running_loop():
+            await channel.close()
+
+
+def _pairs(metadata: Any) -> Metadata:
+    return tuple((key, value) for key, value in metadata or () if isinstance(value, str))

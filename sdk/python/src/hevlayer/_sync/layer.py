@@ -1,0 +1,47 @@
+# Generated from ../_async by tools/generate_sync.py: change that, and run `make sdk-python-generate`.
+"""Asks Layer, once."""
+
+from __future__ import annotations
+
+import httpx2
+
+from .._call import Call
+from .._outcome import Outcome, failure_of_error, failure_of_response
+from .._settings import Settings
+
+TIMEOUT_HEADER = "x-request-timeout-ms"
+TIMEOUT_MAX_MS = 86_400_000
+
+
+class Layer:
+    """Layer's side of a transport. It never raises what says that Layer is away: that is an outcome."""
+
+    def __init__(self, transport: httpx2.BaseTransport, settings: Settings) -> None:
+        self._transport = transport
+        self._connect_s = settings.connect_timeout_s
+
+    def ask(self, call: Call) -> Outcome:
+        """Sends the call's request, with a short timeout for connecting."""
+        self._limit(call.request)
+        try:
+            response = self._transport.handle_request(call.request)
+            response.read()
+        except Exception as error:
+            failure = failure_of_error(error)
+            if failure is None:
+                raise
+            return Outcome(failure, error=error)
+        return Outcome(failure_of_response(response), response)
+
+    def _limit(self, request: httpx2.Request) -> None:
+        timeouts = dict(request.extensions.get("timeout") or {})
+        connect, read = timeouts.get("connect"), timeouts.get("read")
+        timeouts["connect"] = self._connect_s if connect is None else min(self._connect_s, connect)
+        request.extensions["timeout"] = timeouts
+        # A router that stood still meanwhile does not send a write that nobody waits for any more.
+        if read is not None and TIMEOUT_HEADER not in request.headers:
+            request.headers[TIMEOUT_HEADER] = str(min(max(int(read * 1000), 1), TIMEOUT_MAX_MS))
+
+    def close(self) -> None:
+        """Closes its connections."""
+        self._transport.close()

@@ -1,0 +1,411 @@
+"""The breaker, its probe, hedges, and telling Layer what was written past it, over sockets."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+
+import httpx2
+import pytest
+from halves import Loop, Threads
+
+from fakes import LAYER_KEY, Pair, Server, answers, layer_error, layer_script, reset, silent
+from hevlayer import LayerUnavailable, Settings, record_perf
+
+Half = Threads | Loop
+RANKING: Any = ["vector", "ANN", [0.1]]
+
+
+def query(half: Half, client: Any) -> Any:
+    return half.run(client.namespace("n").query(rank_by=RANKING, top_k=1))
+
+
+def write(half: Half, client: Any, namespace: str = "n", **body: Any) -> Any:
+    return half.run(client.namespace(namespace).write(**body))
+
+
+def is_open(client: Any) -> bool:
+    opened: bool = client.fall_through.breaker.is_open
+    return opened
+
+
+def told(pair: Pair) -> dict[str, Any]:
+    """What Layer was told of, by namespace; None: all of it."""
+    kept: dict[str, Any] = {}
+    for exchange in pair.layer.requests:
+        if exchange.path.endswith("/invalidate"):
+            ids = exchange.json().get("ids")
+            kept[exchange.path.split("/")[3]] = None if ids is None else set(ids)
+    return kept
+
+
+def test_while_layer_is_away_it_is_not_asked(half: Half, pair: Pair) -> None:
+    client = half.client(pair, settings=Settings(probe_initial_s=60))
+    pair.layer_answers(answers(503))
+    for _ in range(10):
+        query(half, client)
+    assert len(pair.layer.requests) == 3
+    assert len(pair.turbopuffer.requests) == 10
+    with pytest.raises(LayerUnavailable):
+        half.run(client.namespace("n").delete_all())
+    assert len(pair.layer.requests) == 3
+    half.close(client)
+
+
+def test_failures_that_are_not_in_a_row_do_not_open_it(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    for _ in range(5):
+        for script in (answers(503), reset, layer_script):
+            pair.layer.script = script
+            query(half, client)
+    assert not is_open(client)
+    half.close(client)
+
+
+def test_it_returns_by_itself(half: Half, pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "hevlayer")
+    client = half.client(pair)
+    pair.layer.stop()
+    for _ in range(5):
+        query(half, client)
+    assert is_open(client)
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    with record_perf() as record:
+        query(half, client)
+    assert record.last.fallback is None and len(pair.layer.requests) == 1
+    assert [event.kind for event in pair.events if event.kind != "fallback"] == ["opened", "closed"]
+    # One warning for each transition, none for a call.
+    assert len(caplog.records) == 2
+    half.close(client)
+
+
+def test_a_router_that_is_not_ready_is_not_back(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer.ready = layer_error(503, "draining")
+    pair.layer_answers(layer_error(503, "gateway_draining"))
+    for _ in range(3):
+        query(half, client)
+    half.until(lambda: pair.layer.probes >= 3, "probes come")
+    assert is_open(client)
+    pair.layer.ready = answers(200, {})
+    half.until(lambda: not is_open(client), "it returns")
+    half.close(client)
+
+
+def test_silence_is_hedged(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer_answers(silent)
+    begun = time.monotonic()
+    with record_perf() as record:
+        assert query(half, client).rows[0].id == 1
+    took = time.monotonic() - begun
+    assert 0.2 <= took < 5.0
+    assert record.last.fallback == "turbopuffer_direct"
+    assert pair.kinds() == ["hedge", "fallback"]
+    assert client.fall_through.breaker.suspicious
+    half.close(client)
+
+
+def test_a_slow_layer_that_answers_first_wins(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    turbopuffer_waits = threading.Event()
+    pair.turbopuffer.script = lambda exchange: (turbopuffer_waits.set(), silent(exchange))[0]  # type: ignore[func-returns-value]
+
+    def slow(exchange: Any) -> None:
+        assert turbopuffer_waits.wait(10)
+        layer_script(exchange)
+
+    pair.layer.script = slow
+    with record_perf() as record:
+        query(half, client)
+    assert record.last.fallback is None and len(pair.turbopuffer.requests) == 1
+    assert not client.fall_through.breaker.suspicious
+    half.close(client)
+
+
+def test_a_hedge_that_fails_waits_for_layer(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    asked = threading.Event()
+
+    def failing(exchange: Any) -> None:
+        exchange.answer(429, {})
+        asked.set()
+
+    def slow(exchange: Any) -> None:
+        assert asked.wait(10)
+        layer_script(exchange)
+
+    pair.turbopuffer.script, pair.layer.script = failing, slow
+    with record_perf() as record:
+        query(half, client)
+    assert record.last.fallback is None
+    half.close(client)
+
+
+def test_writes_and_calls_that_need_layer_are_not_hedged(half: Half, pair: Pair) -> None:
+    settings = Settings(hedge_delay_default_s=0.05, probe_initial_s=60)
+    client = half.client(pair, settings=settings, timeout=httpx2.Timeout(0.5))
+    pair.layer_answers(silent)
+    write(half, client, upsert_rows=[{"id": 1}])
+    with pytest.raises(LayerUnavailable):
+        half.run(client.namespace("n").query(rank_by=["t", "Auto", "x"], top_k=1))
+    assert "hedge" not in pair.kinds()
+    half.close(client)
+
+
+def test_hanging_opens_the_breaker(half: Half, pair: Pair) -> None:
+    client = half.client(pair, settings=Settings(hedge_delay_default_s=0.05, hedge_budget_burst=1, probe_initial_s=60))
+    pair.layer_answers(silent)
+    for _ in range(6):
+        query(half, client)
+    # The budget of one is not what holds it up: after a failure there is none.
+    assert is_open(client) and len(pair.layer.requests) == 3
+    half.close(client)
+
+
+def test_the_budget_of_hedges(half: Half, pair: Pair) -> None:
+    settings = Settings(hedge_delay_default_s=0.02, hedge_budget_burst=2)
+    client = half.client(pair, settings=settings)
+    pair.turbopuffer.script = answers(429)
+
+    def slow(exchange: Any) -> None:
+        time.sleep(0.1)
+        layer_script(exchange)
+
+    pair.layer.script = slow
+    for _ in range(6):
+        query(half, client)
+    assert len(pair.turbopuffer.requests) == 2
+    half.close(client)
+
+
+def test_a_black_hole_costs_the_connect_timeout(half: Half, pair: Pair) -> None:
+    # TEST-NET-1: nobody is there. Where the machine has no route it is refused at once, which is as good.
+    client = half.client(pair, base_url="http://192.0.2.1:9")
+    begun = time.monotonic()
+    query(half, client)
+    assert time.monotonic() - begun < 3.0
+    assert is_open(client)
+    half.close(client)
+
+
+def test_a_name_that_does_not_exist(half: Half, pair: Pair) -> None:
+    client = half.client(pair, base_url="http://layer.invalid:8080")
+    assert query(half, client).rows[0].id == 1
+    half.close(client)
+
+
+def test_tls_that_fails(half: Half, pair: Pair) -> None:
+    client = half.client(pair, base_url=pair.layer.url.replace("http:", "https:"))
+    assert query(half, client).rows[0].id == 1
+    assert pair.events[0].reason == "not_sent"
+    half.close(client)
+
+
+def test_layer_learns_what_was_written_before_any_call_goes_back(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer.stop()
+    write(half, client, upsert_rows=[{"id": 1}, {"id": "a"}])
+    write(half, client, upsert_columns={"id": [2, 3]}, deletes=[4])
+    write(half, client, "m", delete_by_filter=["a", "Eq", 1])
+    write(half, client, "s", schema={"t": "string"})
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    assert told(pair) == {"n": {1, "a", 2, 3, 4}, "m": None}
+    assert {each.headers["authorization"] for each in pair.layer.requests} == {f"Bearer {LAYER_KEY}"}
+    half.close(client)
+
+
+def test_it_stays_away_until_layer_was_told(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer.stop()
+    write(half, client, upsert_rows=[{"id": 1}])
+    pair.layer.script = layer_error(503, "doc_cache_unavailable")
+    pair.layer.start()
+    half.until(lambda: len(pair.layer.requests) >= 2, "it tries to tell")
+    assert is_open(client)
+    pair.layer.script = layer_script
+    half.until(lambda: not is_open(client), "it returns")
+    assert told(pair) == {"n": {1}}
+    half.close(client)
+
+
+def test_a_direct_write_beside_a_layer_that_is_there_is_told_at_once(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer_answers(reset)
+    write(half, client, upsert_rows=[{"id": 1}])
+    assert told(pair) == {"n": {1}}
+    assert not is_open(client)
+    pair.layer.script = reset
+    write(half, client, upsert_rows=[{"id": 2}])
+    # It could not be told: nothing goes through Layer until it has been.
+    assert is_open(client)
+    pair.layer.script = layer_script
+    half.until(lambda: not is_open(client), "it returns")
+    assert told(pair) == {"n": {2}}
+    half.close(client)
+
+
+def test_a_write_that_is_in_flight_when_layer_returns(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer.stop()
+    query(half, client)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def held(exchange: Any) -> None:
+        begun.set()
+        assert go_on.wait(10)
+        exchange.answer(200, {"status": "OK", "message": "", "rows_affected": 1, "billing": {}})
+
+    pair.turbopuffer.script = held
+    if isinstance(half, Threads):
+        writer = threading.Thread(target=lambda: write(half, client, upsert_rows=[{"id": 9}]))
+        writer.start()
+        join = writer.join
+    else:
+        task = half.started(client.namespace("n").write(upsert_rows=[{"id": 9}]))
+
+        def join() -> None:
+            half.run(task)
+
+    half.until(begun.is_set, "the write is under way")
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    assert told(pair) == {}
+    go_on.set()
+    join()
+    assert told(pair) == {"n": {9}}
+    half.close(client)
+
+
+def test_a_refused_direct_write_changed_nothing(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer.stop()
+    pair.turbopuffer.script = answers(400, {"status": "error", "error": "no"})
+    with pytest.raises(Exception, match="400"):
+        write(half, client, upsert_rows=[{"id": 1}])
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    assert told(pair) == {}
+    half.close(client)
+
+
+def test_what_is_remembered_is_bounded(half: Half, pair: Pair) -> None:
+    settings = Settings(probe_initial_s=0.05, probe_max_s=0.2, healing_ids_max=3, healing_namespaces_max=2)
+    client = half.client(pair, settings=settings)
+    pair.layer.stop()
+    write(half, client, "x", upsert_rows=[{"id": 1}, {"id": 2}])
+    write(half, client, "y", upsert_rows=[{"id": 3}, {"id": 4}])
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    assert told(pair) == {"x": None, "y": None}
+    pair.layer.requests.clear()
+    pair.layer.stop()
+    for name in ("x", "y", "z"):
+        write(half, client, name, upsert_rows=[{"id": 1}])
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    # Of which namespaces is forgotten: all that Layer lists are told of.
+    assert told(pair) == {"a": None, "b": None}
+    half.close(client)
+
+
+def test_nothing_runs_on_after_close(pair: Pair) -> None:
+    before = set(threading.enumerate())
+    client = pair.client(settings=Settings(hedge_delay_default_s=0.05, probe_initial_s=30))
+    pair.layer_answers(silent)
+    for _ in range(4):
+        query(Threads(), client)
+    assert is_open(client)
+    client.close()
+    ours = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("hevlayer")]
+    assert ours == []
+
+
+def test_no_task_runs_on_after_close(pair: Pair) -> None:
+    import asyncio
+
+    async def scenario() -> set[Any]:
+        client = pair.async_client(settings=Settings(hedge_delay_default_s=0.05, probe_initial_s=30))
+        pair.layer_answers(silent)
+        for _ in range(4):
+            await client.namespace("n").query(rank_by=RANKING, top_k=1)
+        assert is_open(client)
+        await client.close()
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(scenario()) == set()
+
+
+def test_a_hook_that_fails_harms_no_call(half: Half, pair: Pair) -> None:
+    def hook(event: Any) -> None:
+        raise RuntimeError("no")
+
+    client = half.client(pair, on_event=hook)
+    pair.layer.stop()
+    query(half, client)
+    half.close(client)
+
+
+def test_clients_made_of_a_client_share_what_it_knows(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    other = client.with_options(max_retries=1, default_headers={"x-one": "1"})
+    pair.layer.stop()
+    query(half, other)
+    assert is_open(client)
+    assert pair.turbopuffer.requests[0].headers["x-one"] == "1"
+    assert other.max_retries == 1 and other.with_options(timeout=3).timeout == 3
+    with pytest.raises(TypeError, match="base_url"):
+        client.with_options(base_url="http://elsewhere")
+    half.close(client)
+
+
+def test_an_official_client_with_the_transport(pair: Pair) -> None:
+    from turbopuffer import DefaultHttpxClient, Turbopuffer
+
+    from hevlayer import FallThroughTransport, OutcomeUnknown
+
+    transport = FallThroughTransport(
+        pair.layer.url, turbopuffer_url=pair.turbopuffer.url, turbopuffer_api_key="other", on_event=pair.events.append
+    )
+    http_client = DefaultHttpxClient(transport=transport)
+    with Turbopuffer(base_url=pair.layer.url, api_key=LAYER_KEY, http_client=http_client) as client:
+        pair.layer_answers(answers(502))
+        assert client.namespace("n").query(rank_by=RANKING, top_k=1).rows
+        with pytest.raises(OutcomeUnknown):
+            client.namespace("n").write(patch_by_filter={"filters": ["a", "Eq", 1], "patch": {"a": 2}})
+        assert len(pair.layer.requests) == 2 and len(pair.turbopuffer.requests) == 1
+
+
+def test_spans(half: Half, pair: Pair) -> None:
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter = InMemorySpanExporter()
+    provider = trace.get_tracer_provider()
+    if not isinstance(provider, TracerProvider):
+        provider = TracerProvider()
+        trace.set_tracer_provider(provider)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    client = half.client(pair)
+    pair.layer.stop()
+    query(half, client)
+    (made,) = exporter.get_finished_spans()
+    assert made.name == "turbopuffer query" and made.attributes is not None
+    assert made.attributes["layer.reason"] == "not_sent"
+    half.close(client)
+
+
+def test_a_server_that_says_nothing_of_itself(pair: Pair) -> None:
+    """The tests' own server: it forgets nothing on a restart."""
+    server = Server()
+    port = server.port
+    server.stop()
+    server.start()
+    assert server.port == port
+    server.stop()
