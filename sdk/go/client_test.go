@@ -75,6 +75,8 @@ func newClient(t *testing.T, layer, direct *side, opts ...hevlayer.Option) *hevl
 	t.Helper()
 	client, err := hevlayer.NewClient(append([]hevlayer.Option{
 		hevlayer.WithBaseURL(layer.URL), hevlayer.WithAPIKey("key-of-layer"), hevlayer.WithConnectTimeout(5 * time.Second),
+		// How fast the machine is must not decide on a test.
+		hevlayer.WithHedging(false),
 		hevlayer.WithTurbopufferBaseURL(direct.URL), hevlayer.WithTurbopufferAPIKey("key-of-turbopuffer"),
 	}, opts...)...)
 	if err != nil {
@@ -237,7 +239,7 @@ func TestRefusesWhatCannotWork(t *testing.T) {
 // The transport in an official client of one's own.
 func TestInAnExistingClient(t *testing.T) {
 	layer, direct := newSide(t, cut), newSide(t, rows(""))
-	carrier, err := transport.New(transport.Options{LayerURL: layer.URL, LayerKey: "l", DirectURL: direct.URL, DirectKey: "d"})
+	carrier, err := transport.New(transport.Options{LayerURL: layer.URL, LayerKey: "l", DirectURL: direct.URL, DirectKey: "d", ConnectTimeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,6 +55,12 @@ func WithFallbackToTurbopuffer(on bool) Option {
 	return func(s *settings) { s.transport.NoFallback = !on }
 }
 
+// WithHedging switches hedges on or off: reads that Layer does not begin to answer in the usual time are asked of Turbopuffer
+// too. On by default. Off, a read of a router that stands still waits for the answer timeout.
+func WithHedging(on bool) Option {
+	return func(s *settings) { s.transport.NoHedge = !on }
+}
+
 // WithHTTPClient takes the transport of an HTTP client for both ways. Its own connect timeout holds then. The client's
 // timeout, jar and redirect policy are not used.
 func WithHTTPClient(client *http.Client) Option {

@@ -1,6 +1,7 @@
 package transport_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -196,12 +197,14 @@ func TestHedgesReadsOnly(t *testing.T) {
 
 // A Layer that stands still must not hold up more reads than the budget has hedges.
 func TestAllReadsGetAway(t *testing.T) {
-	w := newWorld(t, hang, func(o *transport.Options) { o.ProbeInitial = time.Minute })
+	w := newWorld(t, hang, func(o *transport.Options) { o.ProbeInitial, o.AnswerTimeout = time.Minute, time.Hour })
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
 	var all sync.WaitGroup
 	failed := make(chan string, 64)
 	for range 64 {
 		all.Go(func() {
-			if got, err := w.call("POST", query, queryBody); err != nil || got != "200 direct" {
+			if got, err := w.callUnder(ctx, "POST", query, queryBody); err != nil || got != "200 direct" {
 				failed <- fmt.Sprint(got, err)
 			}
 		})
@@ -281,5 +284,22 @@ func TestTellsOfWritesThatEndWhileItTells(t *testing.T) {
 	until(t, "Layer is back", func() bool { return w.transport.Away() == nil })
 	if all := told(w.layer); len(all) != 2 || all[1] != `m {"ids":[1]}` {
 		t.Fatalf("Layer was told %q", all)
+	}
+}
+
+// A Layer that is slow, and answers all the same, gets its reads doubled only as far as the budget goes.
+func TestASlowLayerDoesNotDoubleTheOriginsLoad(t *testing.T) {
+	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+		time.Sleep(1500 * time.Millisecond)
+		origin("late")(rw, r)
+	})
+	w.direct.become(hang)
+	var all sync.WaitGroup
+	for range 40 {
+		all.Go(func() { _, _ = w.call("POST", query, queryBody) })
+	}
+	all.Wait()
+	if hedges := w.events.count(transport.EventHedge); hedges == 0 || hedges > 14 {
+		t.Fatalf("%d of 40 reads were doubled", hedges)
 	}
 }

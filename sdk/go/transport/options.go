@@ -30,6 +30,8 @@ type Options struct {
 	DirectKey string
 	// NoFallback switches the fall-through off; errors are the original ones.
 	NoFallback bool
+	// NoHedge asks Turbopuffer only once Layer has failed: a read of a router that stands still waits for AnswerTimeout.
+	NoHedge bool
 	// ConnectTimeout bounds how long Layer may take to accept a connection; 0: 250 ms. With a Base of your own it is that
 	// one's business.
 	ConnectTimeout time.Duration

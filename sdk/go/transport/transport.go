@@ -163,7 +163,7 @@ func (t *Transport) roundTrip(ctx context.Context, c *call) (*http.Response, str
 	switch {
 	case away != nil:
 		return t.pastLayer(ctx, c, outcome{reason: ReasonOpen, err: away})
-	case c.op.Effect == operation.Read && !c.op.NeedsLayer && c.body.canRace():
+	case c.op.Effect == operation.Read && !c.op.NeedsLayer && !t.options.NoHedge && c.body.canRace():
 		return t.race(ctx, c, pass)
 	default:
 		return t.settle(ctx, c, pass, t.askLayer(ctx, c))

@@ -27,7 +27,7 @@ const (
 )
 
 func TestAsksLayerAlone(t *testing.T) {
-	w := newWorld(t, origin("through"))
+	w := newWorld(t, origin("through"), func(o *transport.Options) { o.NoHedge = true })
 	got, err := w.call("POST", query, queryBody)
 	w.want(got, err, "200 through")
 	asked := w.layer.asked()
@@ -454,6 +454,15 @@ func TestPerf(t *testing.T) {
 	_, _ = w.callUnder(ctx, "POST", query, queryBody)
 	if perf := recorder.Perf(); perf.Fallback != transport.TurbopufferDirect || perf.CacheStatus != "" || perf.LatencyMS < 30 {
 		t.Fatalf("%+v", perf)
+	}
+}
+
+func TestWithoutHedges(t *testing.T) {
+	w := newWorld(t, hang, func(o *transport.Options) { o.NoHedge, o.AnswerTimeout = true, 1200*time.Millisecond })
+	got, err := w.call("POST", query, queryBody)
+	w.want(got, err, "200 direct")
+	if w.events.count(transport.EventHedge) != 0 || w.events.count(transport.EventFallback) != 1 {
+		t.Fatal("a hedge was made")
 	}
 }
 
