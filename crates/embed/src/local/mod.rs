@@ -1,4 +1,4 @@
-//! A model in this process: BERT on candle, from the folder that sentence-transformers saves.
+//! A model in this process: BERT, from the folder that sentence-transformers saves. candle reads the weights.
 //!
 //! Texts are not padded. The tokens of many texts stand one behind the other in one matrix, so the large products cost what
 //! the tokens cost; only attention knows where a text ends. Groups of texts are worked on in parallel, each group on one
@@ -8,6 +8,8 @@ mod attention;
 mod bert;
 mod kernels;
 mod layout;
+mod lines;
+mod product;
 mod tokens;
 mod weights;
 
@@ -15,7 +17,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use self::bert::Bert;
+use self::bert::{Bert, Scratch};
 use self::layout::{Layout, Pooling};
 use self::tokens::Tokens;
 
@@ -103,8 +105,12 @@ impl Model {
         self.pool.install(|| {
             let tokens = self.tokens.of(texts)?;
             let groups = groups(&tokens);
-            let done: Vec<Vec<(usize, Vec<f32>)>> =
-                groups.into_par_iter().map(|group| self.group(&tokens, group)).collect::<Result<_, _>>()?;
+            let done: Vec<Vec<(usize, Vec<f32>)>> = {
+                let each = groups
+                    .into_par_iter()
+                    .map_init(Scratch::default, |scratch, group| self.group(&tokens, group, scratch));
+                each.collect::<Result<_, _>>()?
+            };
             let mut vectors = vec![Vec::new(); texts.len()];
             for (index, vector) in done.into_iter().flatten() {
                 vectors[index] = vector;
@@ -113,10 +119,14 @@ impl Model {
         })
     }
 
-    fn group(&self, tokens: &[Vec<u32>], group: Vec<usize>) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
+    fn group(
+        &self,
+        tokens: &[Vec<u32>],
+        group: Vec<usize>,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
         let texts: Vec<&[u32]> = group.iter().map(|index| tokens[*index].as_slice()).collect();
-        let hidden = self.bert.forward(&texts).map_err(|error| ModelError::Compute(error.to_string()))?;
-        let mut rows = hidden.as_slice();
+        let mut rows = self.bert.forward(&texts, scratch);
         let mut vectors = Vec::with_capacity(group.len());
         for (index, text) in group.into_iter().zip(texts) {
             let (own, rest) = rows.split_at(text.len() * self.dimension());

@@ -30,8 +30,9 @@ impl Weights {
         Ok(Self { file: old, tensors: tensors.into_iter().collect() })
     }
 
-    /// A matrix or vector of this shape. Older files say `gamma` and `beta`, and some put `bert.` before all names.
-    pub(super) fn get(&self, name: &str, shape: &[usize]) -> Result<Tensor, LoadError> {
+    /// The numbers of a matrix or vector of this shape, row by row. Older files say `gamma` and `beta`, and some put `bert.` before
+    /// all names.
+    pub(super) fn numbers(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>, LoadError> {
         let old = name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta");
         let names = [name.to_owned(), format!("bert.{name}"), format!("bert.{old}"), old];
         let found = names.iter().find_map(|name| self.tensors.get(name));
@@ -39,12 +40,8 @@ impl Weights {
         if tensor.dims() != shape {
             return Err(self.broken(format!("{name} has the shape {:?}, not {shape:?}", tensor.dims())));
         }
-        tensor.to_dtype(DType::F32).map_err(|error| self.broken(error.to_string()))
-    }
-
-    /// The numbers of a vector.
-    pub(super) fn vector(&self, name: &str, size: usize) -> Result<Vec<f32>, LoadError> {
-        self.get(name, &[size])?.to_vec1().map_err(|error| self.broken(error.to_string()))
+        let flat = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_all()?.to_vec1());
+        flat.map_err(|error| self.broken(error.to_string()))
     }
 
     /// An error of the file.
@@ -69,10 +66,10 @@ mod tests {
     #[test]
     fn weights_of_older_models_are_found_by_their_names_now() {
         let weights = loaded("pytorch_model.bin", OLD).unwrap();
-        assert_eq!(weights.vector("embeddings.LayerNorm.weight", 3).unwrap(), [1.0, 2.0, 3.0]);
-        assert_eq!(weights.vector("embeddings.LayerNorm.bias", 3).unwrap(), [0.5, -0.5, 0.25]);
-        let matrix = weights.get("pooler.dense.weight", &[2, 3]).unwrap().to_vec2::<f32>().unwrap();
-        assert_eq!(matrix, [[0.0, 2.0, 4.0], [1.0, 3.0, 5.0]]);
+        assert_eq!(weights.numbers("embeddings.LayerNorm.weight", &[3]).unwrap(), [1.0, 2.0, 3.0]);
+        assert_eq!(weights.numbers("embeddings.LayerNorm.bias", &[3]).unwrap(), [0.5, -0.5, 0.25]);
+        let matrix = weights.numbers("pooler.dense.weight", &[2, 3]).unwrap();
+        assert_eq!(matrix, [0.0, 2.0, 4.0, 1.0, 3.0, 5.0]);
     }
 
     #[test]
@@ -83,9 +80,9 @@ mod tests {
         }
         assert!(told(loaded("other.bin", OLD)).contains("model.safetensors"));
         let weights = loaded("pytorch_model.bin", OLD).unwrap();
-        let missing = weights.vector("nothing", 3).unwrap_err().to_string();
+        let missing = weights.numbers("nothing", &[3]).unwrap_err().to_string();
         assert!(missing.contains("pytorch_model.bin") && missing.contains("nothing"), "{missing}");
-        let shape = weights.get("pooler.dense.weight", &[3, 2]).unwrap_err().to_string();
+        let shape = weights.numbers("pooler.dense.weight", &[3, 2]).unwrap_err().to_string();
         assert!(shape.contains("[2, 3]"), "{shape}");
     }
 }
