@@ -138,6 +138,10 @@ bench-embed: $(CACHE)/embed-venv/.done ## Measure embedding against sentence-tra
 	model=$$(scripts/model "$(PYTHON)") && "$(CARGO_TARGET_DIR)/dist/layer-bench" embed --model "$$model" \
 		--peer-python "$(CACHE)/embed-venv" --out docs/benchmarks.md $(BENCH_ARGS)
 
+.PHONY: sdk-go-generate
+sdk-go-generate: ## Write the Go SDK's stubs of the contract
+	TOOLS="$(TOOLS)" sdk/go/run generate
+
 .PHONY: bench-sdk-go
 bench-sdk-go: ## Measure the Go SDK: its cost over the official client, and the time from a dead router to the first direct answer
 	cargo build $(CARGO_FLAGS) --release $(TESTED)

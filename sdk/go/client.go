@@ -1,6 +1,7 @@
 package hevlayer
 
 import (
+	"context"
 	"errors"
 
 	"github.com/turbopuffer/turbopuffer-go/v2"
@@ -49,6 +50,9 @@ func NewClient(opts ...Option) (*Client, error) {
 
 // Transport is what carries the client's calls; it says whether Layer is away.
 func (c *Client) Transport() *transport.Transport { return c.transport }
+
+// Status asks Layer once how it is, whatever the breaker says; that nobody answers is no error.
+func (c *Client) Status(ctx context.Context) transport.Status { return c.transport.Status(ctx) }
 
 // Close ends connections and what runs in the background. What Layer was not told yet of writes past it is lost to it: such
 // rows may be served from its cache as they were, until their entries' time to live ends.

@@ -150,6 +150,9 @@ func TestCallsThatNeedLayerFailAtOnce(t *testing.T) {
 	layer, direct := newSide(t, rows("origin")), newSide(t, rows(""))
 	client := newClient(t, layer, direct)
 	layer.Close()
+	if status := client.Status(context.Background()); status.Ready || status.TakenForAway {
+		t.Errorf("nobody has called Layer yet: %+v", status)
+	}
 	begun := time.Now()
 	namespace := client.Namespace("n")
 	_, deleted := namespace.DeleteAll(context.Background(), turbopuffer.NamespaceDeleteAllParams{})
@@ -160,6 +163,9 @@ func TestCallsThatNeedLayerFailAtOnce(t *testing.T) {
 		if !errors.As(err, &away) || away.Operation != name {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if !client.Status(context.Background()).TakenForAway {
+		t.Error("Layer is not taken for away")
 	}
 	if direct.count() != 0 || time.Since(begun) > 5*time.Second {
 		t.Errorf("Turbopuffer was asked %d times, in %v", direct.count(), time.Since(begun))

@@ -120,8 +120,8 @@ func (c *Calls) SetDocumentsStage(ctx context.Context, in *pipelinev1.SetStageRe
 	return out.GetResults(), err
 }
 
-// ListDeadLetters answers documents that failed for good, in the order of their ids.
-func (c *Calls) ListDeadLetters(ctx context.Context, pipelineID string) iter.Seq2[*pipelinev1.DeadLetter, error] {
+// ListPipelineDeadLetters answers documents that failed for good, in the order of their ids.
+func (c *Calls) ListPipelineDeadLetters(ctx context.Context, pipelineID string) iter.Seq2[*pipelinev1.DeadLetter, error] {
 	return pages(func(token string) ([]*pipelinev1.DeadLetter, string, error) {
 		in := &pipelinev1.ListDeadLettersRequest{PipelineId: pipelineID, PageToken: token}
 		out, err := unary(ctx, c, "list_dead_letters", c.pipelines.ListDeadLetters, in)
@@ -129,8 +129,8 @@ func (c *Calls) ListDeadLetters(ctx context.Context, pipelineID string) iter.Seq
 	})
 }
 
-// RequeueDeadLetters puts dead letters back to where they had been claimed, and answers how many.
-func (c *Calls) RequeueDeadLetters(ctx context.Context, in *pipelinev1.RequeueDeadLettersRequest) (uint32, error) {
+// RequeuePipelineDeadLetters puts dead letters back to where they had been claimed, and answers how many.
+func (c *Calls) RequeuePipelineDeadLetters(ctx context.Context, in *pipelinev1.RequeueDeadLettersRequest) (uint32, error) {
 	out, err := unary(ctx, c, "requeue_dead_letters", c.pipelines.RequeueDeadLetters, in)
 	return out.GetRequeued(), err
 }

@@ -47,6 +47,34 @@ func TestLayersOwnCalls(t *testing.T) {
 	}
 }
 
+func TestOneDocumentByHand(t *testing.T) {
+	m := newMesh(t)
+	m.stage(t, "p", 0)
+	ctx, text := context.Background(), "text"
+	staged, err := m.calls.PutPipelineDocumentChunks(ctx, "p", "d", []*pipelinev1.Chunk{{ChunkId: "c", Text: &text}})
+	if err != nil || staged.GetChunkCount() != 1 {
+		t.Fatalf("%v, %v", staged, err)
+	}
+	result, err := m.calls.WriteSingleVector(ctx, "p", &pipelinev1.DocumentGuard{DocumentId: "d"}, staged.GetChunkIds()[0], []float32{1, 2}, map[string]any{"text": text})
+	if err != nil || result.GetStatus() != pipelinev1.DocumentStatus_DOCUMENT_STATUS_DONE || result.GetStage() != "indexed" {
+		t.Fatalf("%v, %v", result, err)
+	}
+	documents, err := m.calls.GetPipelineDocuments(ctx, &pipelinev1.GetDocumentsRequest{PipelineId: "p", DocumentIds: []string{"d", "none"}})
+	if err != nil || len(documents) != 1 || documents[0].GetState() != pipelinev1.DocumentState_DOCUMENT_STATE_DONE {
+		t.Fatalf("%v, %v", documents, err)
+	}
+	found := 0
+	for pipeline, err := range m.calls.ListPipelines(ctx) {
+		if err != nil || pipeline.GetPipelineId() != "p" {
+			t.Fatal(pipeline, err)
+		}
+		found++
+	}
+	if err := m.calls.DeletePipeline(ctx, "p"); err != nil || found != 1 {
+		t.Fatal(found, err)
+	}
+}
+
 func TestWarmingAndBlobs(t *testing.T) {
 	m := newMesh(t)
 	ctx := context.Background()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -78,6 +79,7 @@ type client struct {
 	marks   map[string]bool // Whether the write was acknowledged.
 	calls   atomic.Int64
 	slowest time.Duration
+	lost    []time.Duration // What calls took that found out that Layer is away.
 	unknown int
 	missed  int
 }
@@ -107,9 +109,15 @@ func (c *client) round(ctx context.Context) error {
 }
 
 func (c *client) timed(ctx context.Context, method, path string, body any) ([]byte, error) {
+	known := c.caller.via.Away() != nil
+	ctx, perf := transport.WithPerf(ctx)
 	begun := time.Now()
 	answer, err := c.caller.must(ctx, method, path, body)
-	c.slowest = max(c.slowest, time.Since(begun))
+	took := time.Since(begun)
+	c.slowest = max(c.slowest, took)
+	if !known && perf.Perf().Fallback != "" {
+		c.lost = append(c.lost, took)
+	}
 	c.calls.Add(1)
 	return answer, err
 }
@@ -216,7 +224,9 @@ func (c *client) until(ctx context.Context, done <-chan struct{}) error {
 func (w *world) check(all []*client) {
 	w.t.Helper()
 	calls, unknown, missed, doubled, slowest := int64(0), 0, 0, 0, time.Duration(0)
+	lost := []time.Duration{0}
 	for _, one := range all {
+		lost = append(lost, one.lost...)
 		calls, unknown, missed, slowest = calls+one.calls.Load(), unknown+one.unknown, missed+one.missed, max(slowest, one.slowest)
 		for mark, acknowledged := range one.marks {
 			count := w.origin.Count(mark)
@@ -234,8 +244,10 @@ func (w *world) check(all []*client) {
 	}
 	w.events.mu.Lock()
 	defer w.events.mu.Unlock()
-	w.t.Logf("%d calls, none failed that could fall through; %d writes of unknown outcome, %d doubled; %d fetches while Layer was away; the slowest call took %v; events %v",
-		calls, unknown, doubled, missed, slowest.Round(time.Millisecond), w.events.kinds)
+	slices.Sort(lost)
+	w.t.Logf("%d calls; %d writes of unknown outcome, %d doubled; %d fetches while Layer was away; %d calls found that it was and took %v (median), %v at the most; the slowest of all took %v; events %v",
+		calls, unknown, doubled, missed, len(lost)-1, lost[len(lost)/2].Round(time.Millisecond/10), lost[len(lost)-1].Round(time.Millisecond),
+		slowest.Round(time.Millisecond), w.events.kinds)
 	if w.events.kinds["opened "+transport.ReasonNotSent]+w.events.kinds["opened "+transport.ReasonBroken]+w.events.kinds["opened "+transport.ReasonHung] == 0 {
 		w.t.Error("Layer was never taken for away: this has tested nothing")
 	}

@@ -54,6 +54,9 @@ func (m *mesh) stage(t *testing.T, id string, count int) {
 			DocumentId: fmt.Sprint("d", n), Chunks: []*pipelinev1.Chunk{{ChunkId: fmt.Sprint("c", n), Text: &text}},
 		})
 	}
+	if count == 0 {
+		return
+	}
 	if _, err := m.calls.StageDocuments(ctx, in); err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +151,7 @@ func TestPipelineWorker(t *testing.T) {
 	})
 	stop()
 	letters := map[string]bool{}
-	for letter, err := range m.calls.ListDeadLetters(context.Background(), "p") {
+	for letter, err := range m.calls.ListPipelineDeadLetters(context.Background(), "p") {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -247,7 +250,13 @@ func TestWorkerSurvivesLayersAbsence(t *testing.T) {
 
 func TestNoSuchPipeline(t *testing.T) {
 	m := newMesh(t)
-	err := worker.RunWorker(context.Background(), worker.Pipeline{Calls: m.calls, ID: "none"}, worker.Options{})
+	handle := func(context.Context, []*worker.Document) []worker.DocumentResult { return nil }
+	for _, missing := range []worker.Work{worker.Pipeline{}, worker.Pipeline{Calls: m.calls, Handle: handle}, worker.Function{Calls: m.calls, ID: "f"}} {
+		if err := worker.RunWorker(context.Background(), missing, worker.Options{}); err == nil {
+			t.Errorf("%+v: no error", missing)
+		}
+	}
+	err := worker.RunWorker(context.Background(), worker.Pipeline{Calls: m.calls, ID: "none", Handle: handle}, worker.Options{})
 	if layer.ReasonOf(err) != "PIPELINE_NOT_FOUND" {
 		t.Fatalf("got %v", err)
 	}
@@ -294,4 +303,34 @@ func TestFunctionWorker(t *testing.T) {
 	if err != nil || len(documents) != 1 || documents[0].Attributes["length"] != int64(7) || len(missing) != 1 || missing[0] != uint64(99) {
 		t.Errorf("%v, %v, %v", documents, missing, err)
 	}
+}
+
+// Functions have no release: what is given back has its lease cut short, and can be claimed a second later.
+func TestFunctionDrainGivesBack(t *testing.T) {
+	m := newMesh(t)
+	ctx := context.Background()
+	if _, err := m.must(ctx, "POST", "/v2/namespaces/f", map[string]any{"upsert_rows": []any{map[string]any{"id": 1, "text": "x"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.calls.CreateUDF(ctx, &functionv1.CreateFunctionRequest{FunctionId: "slow", Spec: &functionv1.FunctionSpec{TargetNamespaces: []string{"f"}}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.calls.DiscoverUDF(ctx, &functionv1.DiscoverRequest{FunctionId: "slow"}); err != nil {
+		t.Fatal(err)
+	}
+	seen, begun := &counts{}, make(chan struct{})
+	stop := start(t, worker.Function{Calls: m.calls, ID: "slow", Handle: func(ctx context.Context, items []*worker.Item) []worker.ItemResult {
+		close(begun)
+		<-ctx.Done()
+		return make([]worker.ItemResult, len(items))
+	}}, worker.Options{Lease: time.Hour, DrainTimeout: 100 * time.Millisecond, OnEvent: seen.add, IgnoreSignals: true})
+	<-begun
+	stop()
+	if seen.of(worker.Returned) != 1 || seen.of(worker.Completed) != 0 {
+		t.Errorf("events %v", seen.all)
+	}
+	meshtest.Until(t, "another worker gets the row", 30*time.Second, func() bool {
+		answer, err := m.calls.ClaimUDFItems(ctx, &functionv1.ClaimRequest{FunctionId: "slow", WorkerId: "another"})
+		return err == nil && len(answer.GetItems()) == 1
+	})
 }

@@ -303,3 +303,16 @@ func TestASlowLayerDoesNotDoubleTheOriginsLoad(t *testing.T) {
 		t.Fatalf("%d of 40 reads were doubled", hedges)
 	}
 }
+
+// A query that needs Layer waits for it, however long it takes: Turbopuffer could only refuse it.
+func TestWhatNeedsLayerIsNotHedged(t *testing.T) {
+	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+		time.Sleep(1200 * time.Millisecond)
+		origin("late")(rw, r)
+	})
+	got, err := w.call("POST", query, hybridBody)
+	w.want(got, err, "200 late")
+	if len(w.direct.asked()) != 0 {
+		t.Fatal("Turbopuffer was asked for what only Layer has")
+	}
+}

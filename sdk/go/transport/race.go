@@ -85,12 +85,14 @@ func (r *race) fired() {
 	if r.c.inspect(); r.c.op.NeedsLayer {
 		return
 	}
-	var ctx context.Context
-	ctx, r.stopDirect = context.WithCancel(r.ctx)
-	r.hedged, r.directEnd = true, make(chan struct{})
+	ctx, stop := context.WithCancel(r.ctx)
+	r.directEnd = make(chan struct{})
+	if r.hedged = r.t.beside(func() { r.askDirect(ctx) }); !r.hedged {
+		stop()
+		return
+	}
+	r.stopDirect = stop
 	r.t.emit(Event{Kind: EventHedge, Operation: r.c.op.Name, Reason: ReasonHung})
-	r.t.attempts.Add(1)
-	go r.askDirect(ctx)
 }
 
 // mayHedge asks the budget, unless there is reason to believe that Layer stands still: then all reads must get away.
@@ -99,7 +101,6 @@ func (r *race) mayHedge() bool { return r.t.breaker.Doubtful() || r.t.hedge.Take
 // askDirect wins the race where Layer's attempt is still under way, unless Turbopuffer refuses: then there is hope that
 // Layer's answer will be better.
 func (r *race) askDirect(ctx context.Context) {
-	defer r.t.attempts.Done()
 	resp, err := r.t.askDirect(ctx, r.c)
 	r.mu.Lock()
 	defer r.mu.Unlock()

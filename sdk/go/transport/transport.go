@@ -25,6 +25,7 @@ type Transport struct {
 	hedge               *hedge.Hedge
 	memory              memory.Memory
 	telling             sync.Mutex
+	closing             sync.Mutex // Held while closed is set, and while an attempt is begun beside a call.
 	closed              atomic.Bool
 	attempts            sync.WaitGroup
 }
@@ -110,7 +111,9 @@ func (t *Transport) Begin() (report func(reason string, cause error), err error)
 // afterwards fail with [ErrClosed]. What Layer has not been told by then is lost to it: entries that were written past it
 // are served until their time to live ends.
 func (t *Transport) Close() error {
+	t.closing.Lock()
 	t.closed.Store(true)
+	t.closing.Unlock()
 	t.breaker.Close()
 	t.attempts.Wait()
 	for _, own := range t.owned {
@@ -141,6 +144,17 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp.Request = req
 	resp.Body = &answer{ReadCloser: resp.Body, done: recorder.touch}
 	return resp, nil
+}
+
+// beside runs an attempt beside its call's own goroutine, unless the transport is closed.
+func (t *Transport) beside(attempt func()) bool {
+	t.closing.Lock()
+	defer t.closing.Unlock()
+	if t.closed.Load() {
+		return false
+	}
+	t.attempts.Go(attempt)
+	return true
 }
 
 func closeBody(req *http.Request) {

@@ -50,3 +50,17 @@ func passing(err error) bool {
 		return false
 	}
 }
+
+// complete answers an error that names what is missing of a work.
+func complete(hasCalls bool, id string, hasHandle bool) error {
+	switch {
+	case !hasCalls:
+		return errors.New("work without Calls")
+	case id == "":
+		return errors.New("work without ID")
+	case !hasHandle:
+		return errors.New("work without Handle")
+	default:
+		return nil
+	}
+}

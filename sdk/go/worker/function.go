@@ -40,6 +40,8 @@ type Function struct {
 	Handle func(ctx context.Context, items []*Item) []ItemResult
 }
 
+func (f Function) check() error { return complete(f.Calls != nil, f.ID, f.Handle != nil) }
+
 func (f Function) name() string { return "function " + f.ID }
 
 func (f Function) claim(ctx context.Context, o Options) (batch, error) {

@@ -61,6 +61,8 @@ type Pipeline struct {
 	Handle func(ctx context.Context, documents []*Document) []DocumentResult
 }
 
+func (p Pipeline) check() error { return complete(p.Calls != nil, p.ID, p.Handle != nil) }
+
 func (p Pipeline) name() string { return "pipeline " + p.ID }
 
 func (p Pipeline) claim(ctx context.Context, o Options) (batch, error) {

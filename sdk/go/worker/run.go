@@ -12,6 +12,8 @@ import (
 
 // Work is what a worker does: [Pipeline] or [Function].
 type Work interface {
+	// check answers what is missing.
+	check() error
 	// claim answers nil where there is nothing to do.
 	claim(ctx context.Context, o Options) (batch, error)
 	// name for the log.
@@ -35,6 +37,9 @@ type batch interface {
 // to do. Then it claims no more, lets batches go on for the drain's time, gives back what is not done, and returns nil.
 // The error is for what can never work, such as a pipeline that does not exist.
 func RunWorker(ctx context.Context, work Work, options Options) error {
+	if err := work.check(); err != nil {
+		return err
+	}
 	options = options.withDefaults()
 	if options.Lease < time.Second {
 		return fmt.Errorf("a lease must last a second or longer, not %v", options.Lease)

@@ -24,26 +24,35 @@ from hevlayer import AsyncHevlayer, Hevlayer, Settings
 
 sys.path[:0] = [str(Path(__file__).parents[1] / "tests"), str(Path(__file__).parents[3] / "tests")]
 
-from harness.programs import KEY, start_stand_in  # noqa: E402
 from mesh.parts import Mesh  # noqa: E402
+
+from harness.programs import KEY, start_stand_in  # noqa: E402
 
 DIMENSIONS, ROWS, TOP_K = 128, 200, 10
 PAGE_HEAD = """# What the Python SDK costs
 
 <!-- Written by make bench-sdk-python. -->
 
-Both clients make the same calls of one router before the stand-in, one call at a time, in turns: a ratio is made within a round, and the
-table shows the median of the rounds with the lowest and highest in brackets. The calls are as small as calls get, and everything is on one
-machine, so the ratio is the worst case: over a network the same microseconds are a smaller part.
+Both clients make the same calls of one router before the stand-in, one call at a time, in turns: a ratio is made within a
+round, and the table shows the median of the rounds with the lowest and highest in brackets. The calls are as small as calls
+get, and all is on one machine, so the ratio is the worst case: over a network the same microseconds are a smaller part.
 """
 
 
 def row(number: int) -> dict[str, Any]:
     """One row with a vector."""
-    return {"id": number, "title": f"title {number}", "vector": [((number * 7 + at) % 100) / 100 for at in range(DIMENSIONS)]}
+    return {
+        "id": number,
+        "title": f"title {number}",
+        "vector": [((number * 7 + at) % 100) / 100 for at in range(DIMENSIONS)],
+    }
 
 
-QUERY: dict[str, Any] = {"rank_by": ["vector", "ANN", row(3)["vector"]], "top_k": TOP_K, "include_attributes": ["title"]}
+QUERY: dict[str, Any] = {
+    "rank_by": ["vector", "ANN", row(3)["vector"]],
+    "top_k": TOP_K,
+    "include_attributes": ["title"],
+}
 WRITE: dict[str, Any] = {"upsert_rows": [row(1)], "distance_metric": "cosine_distance"}
 
 
@@ -177,12 +186,14 @@ def main() -> None:
         absent = without_layer(mesh, 5)
         mesh.stop()
         origin.process.kill()
-    machine = f"\nPython {platform.python_version()}, {os.cpu_count()} cores, {given.rounds} rounds of {given.calls} calls.\n"
+    machine = (
+        f"\nPython {platform.python_version()}, {os.cpu_count()} cores, {given.rounds} rounds of {given.calls} calls.\n"
+    )
     page = PAGE_HEAD + machine + table("A call through Layer", ("official client", "this SDK", "ratio"), costs)
     page += table(
         "The first answer without Layer", ("official client at Turbopuffer", "this SDK past Layer", "ratio"), absent
     )
-    page += "\nThe first row is a router that is gone. In the second it still accepts connections: the wait is the hedge's delay.\n"
+    page += "\nIn the first row the router is gone; in the second it still accepts connections, and the hedge is waited for.\n"
     print(page)
     if given.out is not None:
         given.out.write_text(page)

@@ -140,7 +140,7 @@ class Turbopuffer(httpx2.BaseTransport):
         return httpx2.Response(200, json={})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 @given(requests(), st.sampled_from([*ERRORS, *ANSWERS]), st.booleans())
 def test_what_becomes_of_a_call(made: tuple[str, str, Any], failure: str, zipped: bool) -> None:
     method, url, body = made
