@@ -75,7 +75,7 @@ class Call:
         query = parse_qs(self._path.partition("?")[2], keep_blank_values=True)
         if operation.name == "hint_cache_warm":
             return any(option in query for option in HINT_OPTIONS)
-        return operation.tail == "/metadata" and "layer" in query.get("include", [])
+        return operation.name in ("get_metadata", "get_metadata_v1") and "layer" in query.get("include", [])
 
     @cached_property
     def written(self) -> Written | None:

@@ -131,7 +131,9 @@ class Server:
         headers: dict[str, str] = {}
         while (field_line := reader.readline().decode().rstrip("\r\n")) != "":
             name, _, value = field_line.partition(":")
-            headers[name.lower()] = value.strip()
+            # One that comes twice is seen twice.
+            before = headers.get(name.lower())
+            headers[name.lower()] = value.strip() if before is None else f"{before}, {value.strip()}"
         body = reader.read(int(headers.get("content-length", "0")))
         return Exchange(self, sock, method, target, headers, body)
 

@@ -281,6 +281,26 @@ def test_a_write_that_is_in_flight_when_layer_returns(half: Half, pair: Pair) ->
     half.close(client)
 
 
+def test_a_write_that_ends_while_layer_is_being_told(pair: Pair) -> None:
+    client = pair.client()
+    pair.layer.stop()
+    write(Threads(), client, upsert_rows=[{"id": 1}])
+    seen: list[set[Any]] = []
+
+    def script(exchange: Any) -> None:
+        seen.append(set(exchange.json()["ids"]))
+        if len(seen) == 1:
+            # Layer has been asked to forget 1 alone when 2 is written past it.
+            write(Threads(), client, upsert_rows=[{"id": 2}])
+        layer_script(exchange)
+
+    pair.layer.script = script
+    pair.layer.start()
+    Threads().until(lambda: not is_open(client), "it returns")
+    assert seen == [{1}, {2}]
+    client.close()
+
+
 def test_a_refused_direct_write_changed_nothing(half: Half, pair: Pair) -> None:
     client = half.client(pair)
     pair.layer.stop()
