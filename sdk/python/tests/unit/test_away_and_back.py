@@ -360,6 +360,48 @@ def test_no_task_runs_on_after_close(pair: Pair) -> None:
     assert asyncio.run(scenario()) == set()
 
 
+@pytest.mark.parametrize("hedged", [False, True])
+def test_a_callers_cancellation_is_the_callers(pair: Pair, hedged: bool) -> None:
+    import asyncio
+
+    async def scenario() -> set[Any]:
+        settings = Settings(hedge_delay_default_s=0.01 if hedged else 60)
+        async with pair.async_client(settings=settings) as client:
+            pair.layer_answers(silent)
+            pair.turbopuffer.script = silent
+            asked = pair.turbopuffer if hedged else pair.layer
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(5):
+                    task = asyncio.current_task()
+                    assert task is not None
+                    call = asyncio.ensure_future(client.namespace("n").query(rank_by=RANKING, top_k=1))
+                    while not asked.requests:
+                        await asyncio.sleep(0.005)
+                    call.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await call
+                    async with asyncio.timeout(0.05):
+                        await client.namespace("n").query(rank_by=RANKING, top_k=1)
+            assert task.cancelling() == 0
+        return asyncio.all_tasks() - {task}
+
+    assert asyncio.run(scenario()) == set()
+
+
+def test_a_hedge_leaves_no_cancellation_behind(pair: Pair) -> None:
+    import asyncio
+
+    async def scenario() -> None:
+        async with pair.async_client() as client:
+            pair.layer_answers(silent)
+            await client.namespace("n").query(rank_by=RANKING, top_k=1)
+            task = asyncio.current_task()
+            assert task is not None and task.cancelling() == 0
+            await asyncio.sleep(0)
+
+    asyncio.run(scenario())
+
+
 def test_a_hook_that_fails_harms_no_call(half: Half, pair: Pair) -> None:
     def hook(event: Any) -> None:
         raise RuntimeError("no")

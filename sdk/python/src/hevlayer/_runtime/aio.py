@@ -38,49 +38,78 @@ class Racer(Generic[T]):
 
         Both results where none is good; one alone where the other never started, or was ended. What raises ends both.
         """
-        one = asyncio.ensure_future(first())
-        two: asyncio.Future[T] | None = None
-        try:
-            await asyncio.wait({one}, timeout=delay_s)
-            if one.done() or not may_start():
-                return await one, None
-            two = asyncio.ensure_future(second())
-            await asyncio.wait({one, two}, return_when=asyncio.FIRST_COMPLETED)
-            if one.done() and good_first(one.result()):
-                return one.result(), None
-            if two.done() and good_second(two.result()):
-                return None, two.result()
-            return await self._rest(one, two, good_first, good_second)
-        finally:
-            await _end(one, two)
-
-    @staticmethod
-    async def _rest(
-        one: asyncio.Future[T],
-        two: asyncio.Future[T],
-        good_first: Callable[[T], bool],
-        good_second: Callable[[T], bool],
-    ) -> tuple[T | None, T | None]:
-        await asyncio.wait({one, two})
-        if good_first(one.result()):
-            return one.result(), None
-        return one.result(), two.result()
+        return await _Race(second, may_start, good_second).run(first, delay_s, good_first)
 
     async def aclose(self) -> None:
         """Nothing to do: a race ends what it has begun."""
 
 
-async def _end(*attempts: asyncio.Future[T] | None) -> None:
-    begun = [attempt for attempt in attempts if attempt is not None]
-    left = [attempt for attempt in begun if not attempt.done()]
-    for attempt in left:
+class _Race(Generic[T]):
+    """One race: its first attempt in the caller's task, its second, if any, in a task of its own.
+
+    Most reads need no second attempt, and a task for each of them would cost as much as all else of this package. So the
+    first attempt is ended as `asyncio.timeout` ends what takes too long: the caller's task is cancelled, and the cancellation
+    taken back.
+    """
+
+    def __init__(
+        self, second: Callable[[], Awaitable[T]], may_start: Callable[[], bool], good: Callable[[T], bool]
+    ) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._task = task
+        self._cancelling = task.cancelling()
+        self._second, self._may_start, self._good = second, may_start, good
+        self._two: asyncio.Future[T] | None = None
+        self._over = self._won = False
+
+    async def run(
+        self, first: Callable[[], Awaitable[T]], delay_s: float, good_first: Callable[[T], bool]
+    ) -> tuple[T | None, T | None]:
+        """Both results, as `Racer.race` says."""
+        alarm = self._task.get_loop().call_later(delay_s, self._begin)
+        try:
+            one = await first()
+            self._over = True
+            if self._two is None or (good_first(one) and not self._won):
+                return one, None
+            if self._won:
+                # It ended in the same moment, and nobody has taken the cancellation yet.
+                self._task.uncancel()
+                return None, self._two.result()
+            await asyncio.wait({self._two})
+            return one, self._two.result()
+        except asyncio.CancelledError:
+            # By the second attempt, or by the caller too?
+            if self._won and self._two is not None and self._task.uncancel() <= self._cancelling:
+                return None, self._two.result()
+            raise
+        finally:
+            self._over = True
+            alarm.cancel()
+            if self._two is not None:
+                await _end(self._two)
+
+    def _begin(self) -> None:
+        if not self._over and self._may_start():
+            self._two = asyncio.ensure_future(self._second())
+            self._two.add_done_callback(self._second_done)
+
+    def _second_done(self, two: asyncio.Future[T]) -> None:
+        if self._over or two.cancelled() or two.exception() is not None:
+            return
+        if self._good(two.result()):
+            self._over = self._won = True
+            self._task.cancel()
+
+
+async def _end(attempt: asyncio.Future[T]) -> None:
+    if not attempt.done():
         attempt.cancel()
-    if left:
-        await asyncio.wait(left)
-    for attempt in begun:
-        # An error that nobody asks for would be logged as lost.
-        if not attempt.cancelled():
-            attempt.exception()
+        await asyncio.wait({attempt})
+    # An error that nobody asks for would be logged as lost.
+    if not attempt.cancelled():
+        attempt.exception()
 
 
 class Background:
