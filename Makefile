@@ -78,7 +78,7 @@ sdk-python-generate: $(CACHE)/sdk-venv/.done ## Write the generated parts of the
 .PHONY: sdk-python-docs
 sdk-python-docs: $(CACHE)/sdk-venv/.done ## Write the API reference of the Python SDK
 	cd sdk/python && PYTHONPATH=src "$(CACHE)/sdk-venv/bin/python" -W ignore -m pdoc --docformat google --output-directory "$(CACHE)/sdk-python-docs" \
-		hevlayer hevlayer.messages hevlayer.worker $(foreach half,_sync _async,$(foreach part,documents pipelines pipeline_queue functions,hevlayer.$(half).$(part)))
+		hevlayer hevlayer.messages hevlayer.worker $(foreach half,_sync _async,$(foreach part,blobs documents pipelines pipeline_queue functions,hevlayer.$(half).$(part)))
 	@echo "$(CACHE)/sdk-python-docs/index.html"
 
 .PHONY: test-sdk-go

@@ -18,6 +18,8 @@ const (
 	inspectedMax = 16 << 20
 )
 
+var errTooLong = errors.New("the body is longer than its Content-Length")
+
 var errDetached = errors.New("the body belongs to another attempt")
 
 // body gives each attempt a reader of its own.
@@ -54,7 +56,7 @@ func bodyOf(req *http.Request, isRead bool) (*body, error) {
 }
 
 func (b *body) buffer(from io.ReadCloser, limit int64) error {
-	head, err := io.ReadAll(io.LimitReader(from, limit+1))
+	head, err := readUpTo(from, b.length, limit)
 	if err != nil {
 		_ = from.Close()
 		return err
@@ -71,6 +73,21 @@ func (b *body) buffer(from io.ReadCloser, limit int64) error {
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(head), from), from}
 	return nil
+}
+
+// readUpTo reads all, or one byte more than the limit. Where the length is said beforehand it takes one allocation.
+func readUpTo(from io.Reader, length, limit int64) ([]byte, error) {
+	if length <= 0 || length > limit {
+		return io.ReadAll(io.LimitReader(from, limit+1))
+	}
+	content := make([]byte, length)
+	if _, err := io.ReadFull(from, content); err != nil {
+		return nil, err
+	}
+	if count, _ := from.Read(make([]byte, 1)); count > 0 {
+		return nil, errTooLong
+	}
+	return content, nil
 }
 
 // canRace says whether two attempts can have the body at a time.

@@ -20,13 +20,13 @@ const (
 func (t *Transport) toLayer(header http.Header, wait time.Duration) {
 	switch {
 	case t.options.LayerKey != "":
-		header.Set(headerAuthorization, bearer(t.options.LayerKey))
+		header[headerAuthorization] = []string{bearer(t.options.LayerKey)}
 	case t.options.DirectKey != "" && header.Get(headerAuthorization) == bearer(t.options.DirectKey):
 		header.Del(headerAuthorization)
 	}
 	// Without it a router that was suspended could send on a write long after its caller has given up.
-	if wait > 0 && header.Get(headerTimeout) == "" {
-		header.Set(headerTimeout, strconv.FormatInt(max(wait.Milliseconds(), 1), 10))
+	if wait > 0 && header[headerTimeout] == nil {
+		header[headerTimeout] = []string{strconv.FormatInt(max(wait.Milliseconds(), 1), 10)}
 	}
 }
 

@@ -20,7 +20,7 @@ const (
 	budgetRatio  = 0.1
 	budgetBurst  = 10
 	// refresh is how many samples may pass before the delay is worked out again.
-	refresh = 16
+	refresh = 32
 )
 
 // Hedge is safe for concurrent use.
@@ -49,7 +49,7 @@ func (h *Hedge) Observe(latency time.Duration) {
 	defer h.mu.Unlock()
 	h.samples[h.seen%window] = latency
 	h.seen++
-	if h.seen >= samplesMin && h.seen%refresh == 0 {
+	if h.seen == samplesMin || h.seen%refresh == 0 {
 		h.delay = h.learned()
 	}
 }

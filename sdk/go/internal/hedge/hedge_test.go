@@ -23,7 +23,7 @@ func TestLearnsItsDelay(t *testing.T) {
 	}{
 		{100 * time.Millisecond, 15, 500 * time.Millisecond},
 		{100 * time.Millisecond, 1, 300 * time.Millisecond},
-		{time.Millisecond, 256, 50 * time.Millisecond},
+		{time.Millisecond, 272, 50 * time.Millisecond},
 		{time.Minute, 256, 2 * time.Second},
 	}
 	for _, step := range steps {
@@ -47,7 +47,7 @@ func TestTakesThe95thPercentile(t *testing.T) {
 	if got := h.Delay(); got != 300*time.Millisecond {
 		t.Fatalf("%v", got)
 	}
-	for range 16 {
+	for range 32 {
 		h.Observe(time.Minute)
 	}
 	if got := h.Delay(); got != 2*time.Second {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from . import messages
 from ._async.client import AsyncHevlayer
 from ._async.transport import AsyncFallThroughTransport
+from ._blobs import Blob
 from ._errors import LayerRefused, LayerUnavailable, NoAnswerInTime, OutcomeUnknown, UnmarkedAnswer
 from ._events import Event, OnEvent
 from ._grpc_errors import LayerError
@@ -25,6 +26,7 @@ from ._warm import WarmHint, WarmJob, WarmStep
 __all__ = [
     "AsyncFallThroughTransport",
     "AsyncHevlayer",
+    "Blob",
     "ChunkRow",
     "Document",
     "Documents",

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from halves import Loop, Threads
+from turbopuffer import NotFoundError
 
 from hevlayer import (
     ChunkRow,
@@ -71,6 +72,18 @@ def test_warming(half: Half, mesh: Mesh, namespace: str) -> None:
     assert half.run(client.cancel_warm_job(namespace, job.id)).status == "completed"
     hint = half.run(client.hint_cache_warm(namespace, documents=False))
     assert hint.turbopuffer.status == "started" and hint.documents.status == "skipped"
+    half.close(client)
+
+
+def test_blobs(half: Half, mesh: Mesh, namespace: str) -> None:
+    client = made(half, mesh)
+    half.run(client.namespace(namespace).write(upsert_rows=[{"id": 1}]))
+    body = bytes(range(256)) * 100
+    blob = half.run(client.put_blob(namespace, body, warm=True))
+    assert blob.size == len(body) and blob.ref == f"sha256:{blob.sha256}"
+    assert half.run(client.get_blob(namespace, blob.ref)) == body
+    with pytest.raises(NotFoundError):
+        half.run(client.get_blob(namespace, "0" * 64))
     half.close(client)
 
 

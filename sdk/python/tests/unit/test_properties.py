@@ -25,7 +25,13 @@ OPERATIONS = LISTED["operations"]
 FAILURES = {each["name"]: each for each in LISTED["failures"]}
 QUIET = Settings(probe_initial_s=3600)
 
-segments = st.text("abcXYZ019-_.%", min_size=1, max_size=8).filter(lambda each: "%" not in each) | st.just("a%2Fb")
+
+def is_segment(text: str) -> bool:
+    """Whether URLs keep it as it is: dots alone mean folders."""
+    return "%" not in text and text not in (".", "..")
+
+
+segments = st.text("abcXYZ019-_.%", min_size=1, max_size=8).filter(is_segment) | st.just("a%2Fb")
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),

@@ -23,6 +23,7 @@ from .._perf import LayerResponse, record_perf
 from .._settings import Settings
 from .._status import LayerStatus
 from .._version import VERSION
+from .blobs import AsyncBlobs
 from .calls import open_channel
 from .documents import AsyncFetches, AsyncWarming
 from .functions import AsyncFunctionQueue, AsyncFunctions
@@ -35,7 +36,14 @@ T = TypeVar("T")
 
 
 class AsyncHevlayer(
-    AsyncFetches, AsyncWarming, AsyncPipelines, AsyncPipelineQueue, AsyncFunctions, AsyncFunctionQueue, AsyncTurbopuffer
+    AsyncFetches,
+    AsyncBlobs,
+    AsyncWarming,
+    AsyncPipelines,
+    AsyncPipelineQueue,
+    AsyncFunctions,
+    AsyncFunctionQueue,
+    AsyncTurbopuffer,
 ):
     """Turbopuffer's client through Layer, which goes to Turbopuffer directly while Layer is away.
 

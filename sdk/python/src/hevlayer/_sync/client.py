@@ -24,6 +24,7 @@ from .._perf import LayerResponse, record_perf
 from .._settings import Settings
 from .._status import LayerStatus
 from .._version import VERSION
+from .blobs import Blobs
 from .calls import open_channel
 from .documents import Fetches, Warming
 from .functions import FunctionQueue, Functions
@@ -35,7 +36,16 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Hevlayer(Fetches, Warming, Pipelines, PipelineQueue, Functions, FunctionQueue, Turbopuffer):
+class Hevlayer(
+    Fetches,
+    Blobs,
+    Warming,
+    Pipelines,
+    PipelineQueue,
+    Functions,
+    FunctionQueue,
+    Turbopuffer,
+):
     """Turbopuffer's client through Layer, which goes to Turbopuffer directly while Layer is away.
 
     All that the official client can do is here: `client.namespace("shop").query(...)` and the rest. Layer's own calls are
