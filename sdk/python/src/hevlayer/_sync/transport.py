@@ -20,7 +20,7 @@ from .._effects import Action, Failure, action
 from .._errors import LayerUnavailable, NoAnswerInTime, OutcomeUnknown
 from .._events import Event, Events, OnEvent
 from .._hedge import Hedge
-from .._outcome import SERVED_BY, Outcome
+from .._outcome import Outcome
 from .._responses import FinalError
 from .._runtime.threads import Racer, default_transport
 from .._settings import Settings
@@ -124,7 +124,7 @@ class FallThroughTransport(httpx2.BaseTransport):
             _is_answer,
             lambda outcome: outcome.is_definite,
         )
-        if layer is not None and layer.response is not None and SERVED_BY in layer.response.headers:
+        if layer is not None and layer.failure in (Failure.LAYER_ANSWER, Failure.ORIGIN_ANSWER):
             self._hedge.answered(time.monotonic() - call.begun)
         return layer, direct
 
