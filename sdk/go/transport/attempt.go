@@ -27,6 +27,8 @@ type outcome struct {
 	reason string
 	// maybeDone says that Layer may have acted on the request.
 	maybeDone bool
+	// maybeApplied says that Layer answered that a write may have been applied: its client must not repeat it.
+	maybeApplied bool
 	// marked says that Layer or Turbopuffer answered, not something on the way.
 	marked bool
 	took   time.Duration
@@ -38,7 +40,10 @@ func (o outcome) cause() error {
 		return o.err
 	}
 	answer := &AnswerError{StatusCode: o.resp.StatusCode}
-	if o.reason == ReasonDraining || o.reason == ReasonUpstream {
+	switch {
+	case o.maybeApplied:
+		answer.Code = ReasonMaybeApplied
+	case o.reason == ReasonDraining || o.reason == ReasonUpstream:
 		answer.Code = o.reason
 	}
 	return answer
@@ -147,6 +152,10 @@ func (o *outcome) read() {
 		o.reason = ReasonDraining
 	case servedBy == servedByLayer && status == http.StatusBadGateway && peekCode(o.resp) == ReasonUpstream:
 		o.reason, o.maybeDone = ReasonUpstream, true
+	case servedBy == servedByLayer && status == http.StatusGatewayTimeout:
+		o.maybeApplied = peekCode(o.resp) == "gateway_timeout"
+	case servedBy == servedByLayer && status == http.StatusServiceUnavailable:
+		o.maybeApplied = peekCode(o.resp) == "doc_cache_unavailable"
 	}
 }
 

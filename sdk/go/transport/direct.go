@@ -50,13 +50,24 @@ func (t *Transport) pastLayer(ctx context.Context, c *call, out outcome) (*http.
 		t.emit(Event{Kind: EventUnavailable, Operation: c.op.Name, Reason: out.reason, Err: out.cause()})
 		return nil, "", &LayerUnavailable{Operation: c.op.Name, Cause: out.cause()}
 	case unknown:
-		out.discard()
-		t.emit(Event{Kind: EventOutcomeUnknown, Operation: c.op.Name, Reason: out.reason, Err: out.cause()})
-		return nil, "", &OutcomeUnknown{Operation: c.op.Name, Cause: out.cause()}
+		return nil, "", t.outcomeUnknown(c, out, out.reason)
 	default:
 		out.discard()
 		return t.direct(ctx, c, out)
 	}
+}
+
+// outcomeUnknown is the error of a write that may have been applied and must not be repeated.
+func (t *Transport) outcomeUnknown(c *call, out outcome, reason string) error {
+	out.discard()
+	t.emit(Event{Kind: EventOutcomeUnknown, Operation: c.op.Name, Reason: reason, Err: out.cause()})
+	return &OutcomeUnknown{Operation: c.op.Name, Cause: out.cause()}
+}
+
+// mustNotRepeat says whether a call goes direct while Layer is away, and may do something else the second time.
+func (c *call) mustNotRepeat() bool {
+	c.inspect()
+	return !c.op.NeedsLayer && c.op.Effect == operation.UnrepeatableWrite
 }
 
 // direct makes the call of Turbopuffer in the place of Layer.

@@ -36,6 +36,8 @@ const (
 	ReasonDraining = "gateway_draining"
 	// ReasonUpstream says that Layer could not reach Turbopuffer.
 	ReasonUpstream = "upstream_error"
+	// ReasonMaybeApplied says that Layer answered that a write may have been applied.
+	ReasonMaybeApplied = "maybe_applied"
 	// ReasonHung says that Layer did not begin its answer in the usual time.
 	ReasonHung = "hung"
 	// ReasonUntold says that Layer could not be told of a write past it.

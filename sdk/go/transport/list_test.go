@@ -27,6 +27,7 @@ var ways = map[string]http.HandlerFunc{
 	"ingress":          says(502, "x"),
 	"gateway_draining": ownError(503, "gateway_draining"),
 	"upstream_error":   ownError(502, "upstream_error"),
+	"maybe_applied":    ownError(504, "gateway_timeout"),
 	"layer_answer":     says(429, "x", "x-layer-served-by", "layer"),
 	"origin_answer":    says(503, "x", "x-layer-served-by", "origin"),
 	"unmarked_answer":  says(401, "x"),
@@ -67,8 +68,8 @@ func TestEveryOperationEndsAsTheSharedListSays(t *testing.T) {
 			}
 		}
 	}
-	if tested != len(ways) {
-		t.Errorf("%d of %d failures were found in the list", tested, len(ways))
+	if tested != len(ways) || len(all.Failures) != len(ways)+1 {
+		t.Errorf("%d of %d failures were found in the list of %d", tested, len(ways), len(all.Failures))
 	}
 	if all.Settings.ConnectTimeoutMS != transport.ConnectTimeout.Milliseconds() {
 		t.Errorf("the connect timeout is %d ms in the list", all.Settings.ConnectTimeoutMS)

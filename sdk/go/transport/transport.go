@@ -187,10 +187,13 @@ func (t *Transport) roundTrip(ctx context.Context, c *call) (*http.Response, str
 // settle takes what became of the attempt at Layer: an answer to pass on, or a failure to go past.
 func (t *Transport) settle(ctx context.Context, c *call, pass breaker.Pass, out outcome) (*http.Response, string, error) {
 	t.report(ctx, pass, out)
-	if out.reason == "" {
-		return out.resp, "", out.err
+	if out.reason != "" {
+		return t.pastLayer(ctx, c, out)
 	}
-	return t.pastLayer(ctx, c, out)
+	if out.maybeApplied && c.mustNotRepeat() {
+		return nil, "", t.outcomeUnknown(c, out, ReasonMaybeApplied)
+	}
+	return out.resp, "", out.err
 }
 
 // patient is how long a caller must have waited for its own deadline to say something about Layer.

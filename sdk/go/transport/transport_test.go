@@ -60,6 +60,11 @@ var failures = []struct {
 		"upstream", ownError(502, "upstream_error"), "200 direct", "200 direct", unknown,
 		`502 {"error":"upstream_error","message":"m"}`, `502 {"error":"upstream_error","message":"m"}`,
 	},
+	{
+		"cleared too late", ownError(503, "doc_cache_unavailable"),
+		`503 {"error":"doc_cache_unavailable","message":"m"}`, `503 {"error":"doc_cache_unavailable","message":"m"}`, unknown,
+		`503 {"error":"doc_cache_unavailable","message":"m"}`, `503 {"error":"doc_cache_unavailable","message":"m"}`,
+	},
 	passedOn("origin 500", says(500, "x", "x-layer-served-by", "origin"), "500 x"),
 	passedOn("origin 503", says(503, "x", "x-layer-served-by", "origin"), "503 x"),
 	passedOn("origin 429", says(429, "x", "x-layer-served-by", "origin"), "429 x"),
