@@ -1,6 +1,10 @@
 //! Opening the state store.
 
-use std::{borrow::Cow, sync::Once, time::Duration};
+use std::{
+    borrow::Cow,
+    sync::{Arc, Once, atomic::Ordering},
+    time::Duration,
+};
 
 use layer_service::{
     config::{ConfigError, Secret},
@@ -67,12 +71,14 @@ impl State {
             attempt_max: Duration::from_millis(
                 settings.acquire_timeout_ms.saturating_add(settings.statement_timeout_ms.saturating_mul(STATEMENTS)),
             ),
+            migrated: Arc::default(),
             late_write_ms: i64::try_from(settings.late_write_ms).unwrap_or(i64::MAX),
             body_grace_ms: i64::try_from(settings.body_grace_ms).unwrap_or(i64::MAX),
         }))
     }
 
-    /// Brings the schema up to date. Several processes may do so at once.
+    /// Brings the schema up to date. Several processes may do so at once. Until then every call is answered
+    /// [`Error::Unavailable`]: between two steps of it a call would find half of a schema.
     ///
     /// # Errors
     /// [`Error::Unavailable`], or [`Error::Broken`] where the schema is of a newer release or was changed by hand.
@@ -82,7 +88,9 @@ impl State {
         migrator.run(&self.pool).await.map_err(|error| match error {
             MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => plain(error),
             other => Error::Broken(other.to_string()),
-        })
+        })?;
+        self.migrated.store(true, Ordering::Release);
+        Ok(())
     }
 
     fn step(&self, version: i64, (name, postgres, sqlite): (&'static str, &'static str, &'static str)) -> Migration {
@@ -116,6 +124,9 @@ impl State {
 
     /// An attempt of a call, given up when it takes longer than any that succeeds. What it asked for may happen yet.
     pub(crate) async fn bounded<T>(&self, attempt: impl Future<Output = Result<T, Attempt>>) -> Result<T, Attempt> {
+        if !self.migrated.load(Ordering::Acquire) {
+            return Err(Error::Unavailable("its schema is not up to date yet".to_owned()).into());
+        }
         let outcome = tokio::time::timeout(self.attempt_max, attempt).await;
         outcome.unwrap_or_else(|_| Err(Error::Unavailable("no answer in time".to_owned()).into()))
     }

@@ -32,7 +32,10 @@ mod staging;
 mod stale;
 mod unit;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use dialect::Dialect;
 use sqlx::AnyPool;
@@ -64,6 +67,8 @@ pub struct State {
     observe: observe::Observe,
     /// Which rows of the counters this process adds to.
     slot: i64,
+    /// The schema is up to date.
+    migrated: Arc<AtomicBool>,
     /// How long one attempt of a call may take: a server that stands still answers nothing, not even that it is late.
     attempt_max: Duration,
     /// How long a row write may still arrive after it was allowed, in milliseconds.

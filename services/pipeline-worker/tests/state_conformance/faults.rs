@@ -13,6 +13,16 @@ pub async fn a_second_process_finds_everything(store: &Store) {
     assert_eq!(store.state.status(PIPELINE, Q).await.unwrap().stages[1].leased, 1);
 }
 
+/// Another process may be in the middle of its steps, and half a schema is none.
+pub async fn nothing_is_answered_before_the_schema_is_up_to_date(store: &Store) {
+    store.staged(&["x"], |_| {}).await;
+    let other = store.beginning();
+    assert!(matches!(other.get(PIPELINE, Q).await, Err(Error::Unavailable(_))));
+    assert!(matches!(other.claim(PIPELINE, Q, &claim(1)).await, Err(Error::Unavailable(_))));
+    other.migrate().await.unwrap();
+    assert_eq!(other.claim(PIPELINE, Q, &claim(1)).await.unwrap().len(), 1);
+}
+
 pub async fn a_closed_store_is_unavailable(store: &Store) {
     store.queue(|_| {}).await;
     let other = store.again().await;

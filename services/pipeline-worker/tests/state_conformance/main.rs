@@ -149,6 +149,7 @@ conformance! {
     faults::{
         a_second_process_finds_everything,
         a_closed_store_is_unavailable,
+        nothing_is_answered_before_the_schema_is_up_to_date,
         a_call_that_is_given_up_leaves_no_transaction_open,
     }
 }

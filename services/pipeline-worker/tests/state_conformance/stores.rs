@@ -48,9 +48,14 @@ async fn open(url: String, directory: Option<tempfile::TempDir>) -> Store {
 impl Store {
     /// The same database, as another process has it.
     pub async fn again(&self) -> State {
-        let state = State::open(&settings(&self.url), &Metrics::default()).unwrap().unwrap();
+        let state = self.beginning();
         state.migrate().await.unwrap();
         state
+    }
+
+    /// As a process has it that has just begun.
+    pub fn beginning(&self) -> State {
+        State::open(&settings(&self.url), &Metrics::default()).unwrap().unwrap()
     }
 
     /// Makes the queue of the case.
