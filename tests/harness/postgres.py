@@ -16,7 +16,7 @@ from .ports import free_port
 from .process import Process
 from .waiting import until
 
-READY_S = 30.0
+READY_S = 60.0
 USER = "postgres"
 """The server does not run as root; Debian's package makes this user."""
 
@@ -66,6 +66,8 @@ class Postgres:
     def start(self) -> None:
         arguments = [str(programs() / "postgres"), "-D", str(self.directory / "data"), "-p", str(self.port)]
         arguments += ["-c", "listen_addresses=127.0.0.1", "-k", str(self.directory), "-c", "max_connections=100"]
+        # After a crash it syncs every file of every database, one by one unless it is told otherwise.
+        arguments += ["-c", "recovery_init_sync_method=syncfs"]
         # Not the variables of what changes the user: a library would make things there that the server cannot use.
         variables = [f"{name}={value}" for name, value in (self._env or {}).items()]
         self.process = Process("postgres", self._as_user(["env", *variables, *arguments]))

@@ -37,10 +37,14 @@ impl Dialect {
         if !template.contains('{') {
             return template.into_sql_str();
         }
+        self.put(template)
+    }
+
+    /// As [`Dialect::sql`], of a text that was put together of constants: nothing that a caller sent may be part of it.
+    pub(crate) fn put(self, template: &str) -> SqlStr {
         let [now, rows, lock, skip] = self.fragments();
         let text =
             template.replace("{now}", now).replace("{rows}", rows).replace("{lock}", lock).replace("{skip}", skip);
-        // Constants put into constants: nothing that a caller sent is ever part of it.
         AssertSqlSafe(text).into_sql_str()
     }
 

@@ -9,6 +9,7 @@ use super::{
     observe::call,
     rules::Row,
     unit::{BATCH_MAX, Unit},
+    written,
 };
 
 /// The columns of an item, in the order of [`read`] and of [`values`].
@@ -159,34 +160,10 @@ impl State {
                 unit.count_done();
             }
         }
-        let statement = self.dialect.sql(
-            "UPDATE item SET stage = CAST(v.value->>1 AS BIGINT), state = CAST(v.value->>2 AS BIGINT), \
-             source = CAST(v.value->>3 AS BIGINT), priority = CAST(v.value->>4 AS BIGINT), \
-             attempts = CAST(v.value->>5 AS BIGINT), strikes = CAST(v.value->>6 AS BIGINT), \
-             version = CAST(v.value->>7 AS BIGINT), token = CAST(v.value->>8 AS BIGINT), \
-             since_ms = CAST(v.value->>9 AS BIGINT), wake_ms = CAST(v.value->>10 AS BIGINT), worker = v.value->>11 \
-             FROM {rows} WHERE item.queue = $2 AND item.item = v.value->>0",
-        );
-        let list = Value::Array(changed.iter().map(|change| values(&change.row)).collect());
-        unit.write(statement, list.to_string()).await?;
-        self.write_bodies(unit, &changed).await?;
+        let (statement, list) = written::update(&changed);
+        unit.write(self.dialect.put(&statement), list.to_string()).await?;
         let done: Vec<_> = changed.iter().filter(|change| change.became_done()).map(|c| c.row.item.as_str()).collect();
         if done.is_empty() { Ok(()) } else { self.cleanups_begin(unit, id_list(done.into_iter())).await }
-    }
-
-    /// Bodies change seldom, and what is not written costs nothing.
-    async fn write_bodies(&self, unit: &mut Unit, changed: &[&Change]) -> Result<(), Attempt> {
-        let bodies = changed.iter().filter(|change| change.before.body != change.row.body);
-        let bodies: Vec<_> = bodies.map(|change| values(&change.row)).collect();
-        if bodies.is_empty() {
-            return Ok(());
-        }
-        let statement = self.dialect.sql(
-            "UPDATE item SET body_minted = CAST(v.value->>12 AS BIGINT), body_digest = CAST(v.value->>13 AS BIGINT), \
-             chunks = CAST(v.value->>14 AS BIGINT), body_pack = CAST(v.value->>15 AS BIGINT), \
-             body_place = CAST(v.value->>16 AS BIGINT) FROM {rows} WHERE item.queue = $2 AND item.item = v.value->>0",
-        );
-        unit.write(statement, Value::Array(bodies).to_string()).await
     }
 
     /// One call over items: locks them, asks `rule` for each, and writes what it changed.

@@ -31,6 +31,7 @@ mod specs;
 mod staging;
 mod stale;
 mod unit;
+mod written;
 
 use std::{
     sync::{Arc, atomic::AtomicBool},

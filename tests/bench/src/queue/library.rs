@@ -25,14 +25,15 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// Opens the database at `url`; the schema is there already.
-    pub(super) fn open(url: &str, connections: usize) -> Result<Self> {
+    /// Opens the database at `url`.
+    pub(super) async fn open(url: &str, connections: usize) -> Result<Self> {
         let settings = StateSettings {
             url: Some(Secret::new(url)),
             connections_max: u32::try_from(connections)?,
             ..StateSettings::default()
         };
         let state = State::open(&settings, &Metrics::default())?.context("a database")?;
+        state.migrate().await?;
         Ok(Self { state, prefix: String::new() })
     }
 

@@ -152,7 +152,7 @@ impl Parts {
         if let Some(statement) = &options.alter {
             cluster.sql(OURS, statement).context("--alter")?;
         }
-        let library = runtime.block_on(async { Library::open(&ours, options.at_once) })?;
+        let library = runtime.block_on(Library::open(&ours, options.at_once))?;
         let peer = Peer::start(&options.peer, directory.path(), &theirs)?;
         Ok(Self { runtime, library, service, peer, worker, cluster, names: Names::default(), _directory: directory })
     }
