@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
@@ -41,4 +42,6 @@ def objects(directory: Path) -> set[str]:
     On the disk a part of a key that others are below ends in `+`.
     """
     root = directory / "bodies/objects"
-    return {str(path.relative_to(root)).replace("+/", "/") for path in root.rglob("*") if path.is_file()}
+    # Unlike a glob, a walk goes on where the sweeper takes a folder away meanwhile.
+    found = (Path(folder, name) for folder, _, names in os.walk(root) for name in names)
+    return {str(path.relative_to(root)).replace("+/", "/") for path in found}
