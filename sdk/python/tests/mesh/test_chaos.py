@@ -15,6 +15,7 @@ import pytest
 from faults.proxy import Proxy
 
 from harness.programs import Program
+from harness.waiting import let_pass, until
 from mesh.chaos import Account, Customer, as_thread
 from mesh.parts import Mesh
 from mesh.recorder import Recorder
@@ -47,27 +48,27 @@ class Storm:
         self.log.append((time.monotonic(), fault.__name__))
         fault()
         self.log.append((time.monotonic(), "there"))
-        time.sleep(THERE_S)
+        let_pass(THERE_S)
 
     def killed(self) -> None:
         self.mesh.kill()
-        time.sleep(AWAY_S)
+        let_pass(AWAY_S)
         self.mesh.start()
 
     def suspended(self) -> None:
         self.mesh.pause()
-        time.sleep(AWAY_S + WRITE_TIMEOUT_S)
+        let_pass(AWAY_S + WRITE_TIMEOUT_S)
         self.mesh.resume()
 
     def cut_off(self) -> None:
         self.proxy.stall()
-        time.sleep(AWAY_S + WRITE_TIMEOUT_S)
+        let_pass(AWAY_S + WRITE_TIMEOUT_S)
         self.proxy.cut()
         self.proxy.heal()
 
     def drained(self) -> None:
         self.mesh.drain()
-        time.sleep(AWAY_S)
+        let_pass(AWAY_S)
         self.mesh.start()
 
     def restarted(self) -> None:
@@ -123,7 +124,7 @@ def test_chaos(mortal: Mesh, recorder: Recorder, namespace: str) -> None:
 def weather(storm: Storm) -> None:
     """One fault after another, each of them at least once."""
     end, order = time.monotonic() + SECONDS, random.Random(SEED)
-    time.sleep(THERE_S)
+    let_pass(THERE_S)
     while True:
         for fault in order.sample(storm.faults(), 5):
             storm.do(fault)
@@ -148,10 +149,7 @@ def judge(accounts: list[Account], recorder: Recorder) -> None:
 def settle(customer: Customer, accounts: list[Account]) -> None:
     """In the end every row is what was written last, at the origin and through Layer."""
     wanted = {name: version for account in accounts for name, version in account.versions.items()}
-    end = time.monotonic() + 30
-    while customer.client.fall_through.breaker.is_open:
-        assert time.monotonic() < end, "it does not return to Layer"
-        time.sleep(0.05)
+    until(lambda: not customer.client.fall_through.breaker.is_open, "it returns to Layer", 30)
     chosen: Any = ["id", "In", list(wanted)]
     answer = customer.space.query(rank_by=["id", "asc"], top_k=1000, filters=chosen, include_attributes=["version"])
     rows = answer.rows or []
