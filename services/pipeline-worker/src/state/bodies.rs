@@ -22,9 +22,9 @@ impl State {
     async fn orphans_once(&self, queue: i64, stored: &[(String, Body)]) -> Result<Vec<(String, Body)>, Attempt> {
         let statement = self.dialect.sql(
             "SELECT i.item, i.body_minted, i.body_digest FROM item i WHERE i.queue = $2 AND i.body_minted IS NOT NULL \
-             AND i.item IN (SELECT v.value->>0 FROM {rows}) UNION ALL \
+             AND i.item {ids} UNION ALL \
              SELECT o.item, o.body_minted, o.body_digest FROM output o WHERE o.queue = $2 \
-             AND o.item IN (SELECT v.value->>0 FROM {rows})",
+             AND o.item {ids}",
         );
         // The clock first: what is named between the two is too young to be swept.
         let now: i64 = sqlx::query_scalar(self.dialect.sql("SELECT {now}")).fetch_one(&self.pool).await?;

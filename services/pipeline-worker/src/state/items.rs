@@ -9,22 +9,25 @@ use super::{
     observe::call,
     rules::Row,
     unit::{BATCH_MAX, Unit},
-    written,
+    written::{self, Scalar},
 };
 
-/// The columns of an item, in the order of [`read`] and of [`values`].
+/// The columns of an item, in the order of [`read`] and of [`values`], and where it lies.
 macro_rules! columns {
     () => {
         "i.item, i.stage, i.state, i.source, i.priority, i.attempts, i.strikes, i.version, i.token, i.since_ms, \
-         i.wake_ms, i.worker, i.body_minted, i.body_digest, i.chunks, i.body_pack, i.body_place"
+         i.wake_ms, i.worker, i.body_minted, i.body_digest, i.chunks, i.body_pack, i.body_place, \
+         {place}"
     };
 }
 pub(crate) use columns;
 /// How many they are.
-pub(crate) const COLUMNS: usize = 17;
+pub(crate) const COLUMNS: usize = 18;
 
-/// An item, as it was read and as it is to be.
+/// An item that this transaction has locked, as it was read and as it is to be.
 pub(crate) struct Change {
+    /// Where it lies until it is written back.
+    pub(crate) place: String,
     pub(crate) before: Row,
     pub(crate) row: Row,
 }
@@ -140,7 +143,7 @@ impl State {
         let statement = self.dialect.sql(concat!(
             "SELECT ",
             columns!(),
-            " FROM item i WHERE i.queue = $2 AND i.item IN (SELECT v.value->>0 FROM {rows}) ORDER BY i.item {lock}"
+            " FROM item i WHERE i.queue = $2 AND i.item {ids} ORDER BY i.item {lock}"
         ));
         let rows = unit.read(statement, list).await?;
         rows.iter().map(change).collect()
@@ -160,8 +163,19 @@ impl State {
                 unit.count_done();
             }
         }
-        let (statement, list) = written::update(&changed);
-        unit.write(self.dialect.put(&statement), list.to_string()).await?;
+        let update = written::update(&changed);
+        let statement = self.dialect.put(&update.statement);
+        let mut query = sqlx::query(statement).bind(update.list.to_string()).bind(unit.queue.id);
+        for scalar in update.scalars {
+            query = match scalar {
+                Scalar::Number(number) => query.bind(number),
+                Scalar::Text(text) => query.bind(text),
+            };
+        }
+        let written = query.execute(&mut *unit.tx).await?.rows_affected();
+        if written != changed.len() as u64 {
+            return Err(Attempt::Raced(format!("{written} of {} items were where they were locked", changed.len())));
+        }
         let done: Vec<_> = changed.iter().filter(|change| change.became_done()).map(|c| c.row.item.as_str()).collect();
         if done.is_empty() { Ok(()) } else { self.cleanups_begin(unit, id_list(done.into_iter())).await }
     }
@@ -194,8 +208,9 @@ impl State {
 
 /// An item that was read, not changed yet.
 pub(crate) fn change(row: &AnyRow) -> Result<Change, Attempt> {
+    let place = row.try_get(COLUMNS - 1)?;
     let row = read(row)?;
-    Ok(Change { before: row.clone(), row })
+    Ok(Change { place, before: row.clone(), row })
 }
 
 fn view(spec: &Spec, row: Row) -> ItemView {

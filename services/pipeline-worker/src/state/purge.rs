@@ -84,9 +84,9 @@ impl State {
 
     pub(crate) async fn forget(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
         for statement in [
-            "DELETE FROM output WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
-            "DELETE FROM failure WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
-            "DELETE FROM item WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
+            "DELETE FROM output WHERE queue = $2 AND item {ids}",
+            "DELETE FROM failure WHERE queue = $2 AND item {ids}",
+            "DELETE FROM item WHERE queue = $2 AND item {ids}",
         ] {
             unit.write(self.dialect.sql(statement), list.clone()).await?;
         }

@@ -108,9 +108,9 @@ impl State {
         self.write_back(unit, &changes).await?;
         let list = id_list(changes.iter().map(|change| change.row.item.as_str()));
         if !changes.is_empty() {
-            let outputs = "DELETE FROM output WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})";
+            let outputs = "DELETE FROM output WHERE queue = $2 AND item {ids}";
             unit.write(self.dialect.sql(outputs), list.clone()).await?;
-            let failures = "DELETE FROM failure WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})";
+            let failures = "DELETE FROM failure WHERE queue = $2 AND item {ids}";
             unit.write(self.dialect.sql(failures), list).await?;
         }
         let owed = owed(changes.iter().map(|change| &change.row), unit.now.saturating_add(self.late_write_ms));

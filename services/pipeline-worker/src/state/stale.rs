@@ -83,7 +83,7 @@ impl State {
     pub(crate) async fn cleanups_begin(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
         let statement = self.dialect.sql(
             "UPDATE stale SET due_ms = {now} WHERE queue = $2 AND due_ms IS NULL \
-             AND item IN (SELECT v.value->>0 FROM {rows})",
+             AND item {ids}",
         );
         unit.write(statement, list).await
     }
