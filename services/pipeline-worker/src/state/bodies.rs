@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use sqlx::Row as _;
 
-use super::{Body, Error, State, error::Attempt, items::id_list, observe::call, unit::Unit};
+use super::{Body, Error, State, error::Attempt, observe::call, unit::Unit};
 
 impl State {
     /// Of stored bodies of a queue, by item, those that no row names and that none will name any more. Of a queue that
@@ -28,7 +28,7 @@ impl State {
         );
         // The clock first: what is named between the two is too young to be swept.
         let now: i64 = sqlx::query_scalar(self.dialect.sql("SELECT {now}")).fetch_one(&self.pool).await?;
-        let list = id_list(stored.iter().map(|(item, _)| item.as_str()));
+        let list = self.dialect.list(stored.iter().map(|(item, _)| item.as_str()));
         let rows = sqlx::query(statement).bind(list).bind(queue).fetch_all(&self.pool).await?;
         let named = rows
             .iter()

@@ -9,7 +9,7 @@ use super::{
     observe::call,
     rules::Row,
     unit::{BATCH_MAX, Unit},
-    written::{self, Scalar},
+    written::{self, Items, Scalar},
 };
 
 /// The columns of an item, in the order of [`read`] and of [`values`], and where it lies.
@@ -119,11 +119,11 @@ impl State {
 
     async fn items_once(&self, spec: &Spec, queue: i64, ids: &[String]) -> Result<Vec<ItemView>, Attempt> {
         let statement = self.dialect.sql(concat!(
-            "SELECT DISTINCT ",
+            "SELECT ",
             columns!(),
-            ", {now} FROM {rows} JOIN item i ON i.queue = $2 AND i.item = v.value->>0 ORDER BY i.item"
+            ", {now} FROM item i WHERE i.queue = $2 AND i.item {ids} ORDER BY i.item"
         ));
-        let query = sqlx::query(statement).bind(id_list(ids.iter().map(String::as_str))).bind(queue);
+        let query = sqlx::query(statement).bind(self.dialect.list(ids.iter().map(String::as_str))).bind(queue);
         let rows = query.fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
@@ -137,7 +137,7 @@ impl State {
             .collect()
     }
 
-    /// Locks items, of which `list` is a JSON list, and reads them, in the order of their ids: calls that share items do
+    /// Locks items, of which `list` is a [`Dialect::list`](super::dialect::Dialect::list), and reads them, in the order of their ids: calls that share items do
     /// not deadlock.
     pub(crate) async fn lock(&self, unit: &mut Unit, list: String) -> Result<Vec<Change>, Attempt> {
         let statement = self.dialect.sql(concat!(
@@ -165,7 +165,11 @@ impl State {
         }
         let update = written::update(&changed);
         let statement = self.dialect.put(&update.statement);
-        let mut query = sqlx::query(statement).bind(update.list.to_string()).bind(unit.queue.id);
+        let list = match update.items {
+            Items::Places(places) => self.dialect.list(places.into_iter()),
+            Items::Rows(rows) => rows.to_string(),
+        };
+        let mut query = sqlx::query(statement).bind(list).bind(unit.queue.id);
         for scalar in update.scalars {
             query = match scalar {
                 Scalar::Number(number) => query.bind(number),
@@ -177,7 +181,7 @@ impl State {
             return Err(Attempt::Raced(format!("{written} of {} items were where they were locked", changed.len())));
         }
         let done: Vec<_> = changed.iter().filter(|change| change.became_done()).map(|c| c.row.item.as_str()).collect();
-        if done.is_empty() { Ok(()) } else { self.cleanups_begin(unit, id_list(done.into_iter())).await }
+        if done.is_empty() { Ok(()) } else { self.cleanups_begin(unit, self.dialect.list(done.into_iter())).await }
     }
 
     /// One call over items: locks them, asks `rule` for each, and writes what it changed.
@@ -187,7 +191,7 @@ impl State {
         held: &[Held],
         mut rule: impl FnMut(&mut Row, usize, i64) -> Verdict,
     ) -> Result<(Vec<Outcome>, Vec<Change>), Attempt> {
-        let mut changes = self.lock(unit, id_list(held.iter().map(|held| held.item.as_str()))).await?;
+        let mut changes = self.lock(unit, self.dialect.list(held.iter().map(|held| held.item.as_str()))).await?;
         let mut outcomes = Vec::with_capacity(held.len());
         for (place, held) in held.iter().enumerate() {
             let found = changes.binary_search_by(|change| change.row.item.as_str().cmp(&held.item)).ok();

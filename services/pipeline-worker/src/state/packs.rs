@@ -81,7 +81,7 @@ impl State {
              SELECT o.body_pack FROM output o WHERE o.queue = $2 AND o.body_pack IS NOT NULL \
              AND o.item {ids}",
         );
-        let list = id_list(items.iter().map(|[item]| item.as_str()));
+        let list = self.dialect.list(items.iter().map(|[item]| item.as_str()));
         let rows = sqlx::query(naming).bind(list).bind(queue).fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::{
     Error, Kind, Queue, Reason, Standing, State,
     error::Attempt,
-    items::{change, columns, id_list},
+    items::{change, columns},
     observe::call,
     queues::{self, queue_columns},
     unit::Unit,
@@ -77,7 +77,7 @@ impl State {
         for change in &changes {
             unit.count(change.row.stage, change.row.standing, -1);
         }
-        self.forget(&mut unit, id_list(changes.iter().map(|change| change.row.item.as_str()))).await?;
+        self.forget(&mut unit, self.dialect.list(changes.iter().map(|change| change.row.item.as_str()))).await?;
         self.commit(unit).await?;
         Ok(changes.len())
     }

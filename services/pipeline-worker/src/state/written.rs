@@ -57,13 +57,21 @@ fn pack(body: Option<Body>) -> Option<InPack> {
 }
 
 /// One statement that writes items back.
-pub(super) struct Update {
-    /// A template: `$1` is the list, `$2` the queue, and what follows the scalars.
+pub(super) struct Update<'a> {
+    /// A template: `$1` are the items, `$2` the queue, and what follows the scalars.
     pub(super) statement: String,
-    /// One list for each item: where it lies, and what differs between items.
-    pub(super) list: Value,
+    pub(super) items: Items<'a>,
     /// What is the same for all items.
     pub(super) scalars: Vec<Scalar>,
+}
+
+/// The items of a statement.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Items<'a> {
+    /// Where they lie.
+    Places(Vec<&'a str>),
+    /// A JSON list for each: where it lies, and what differs between items.
+    Rows(Value),
 }
 
 /// The value that a column gets in all items.
@@ -74,7 +82,7 @@ pub(super) enum Scalar {
 }
 
 /// What is to be written of items, of which at least one has changed.
-pub(super) fn update(changed: &[&Change]) -> Update {
+pub(super) fn update<'a>(changed: &[&'a Change]) -> Update<'a> {
     let differs = |column: &&Column| changed.iter().any(|change| (column.differs)(&change.before, &change.row));
     let (same, own): (Vec<_>, Vec<_>) = COLUMNS.iter().filter(differs).partition(|column| {
         let mut pairs = changed.iter().zip(changed.iter().skip(1));
@@ -91,17 +99,19 @@ pub(super) fn update(changed: &[&Change]) -> Update {
     for (place, Column { name, type_name, .. }) in own.iter().enumerate() {
         set(name, format_args!("CAST(v.value->>{} AS {type_name})", place + 1));
     }
-    statement.push_str(if own.is_empty() {
-        " WHERE item.queue = $2 AND {at_places}"
-    } else {
-        " FROM {rows} WHERE item.queue = $2 AND {at_place}"
-    });
     let scalars = changed.first().map(|first| same.iter().map(|column| scalar(column, &first.row)).collect());
-    let of = |change: &&Change| {
+    let scalars = scalars.unwrap_or_default();
+    if own.is_empty() {
+        statement.push_str(" WHERE item.queue = $2 AND {at_places}");
+        let places = changed.iter().map(|change| change.place.as_str()).collect();
+        return Update { statement, items: Items::Places(places), scalars };
+    }
+    statement.push_str(" FROM {rows} WHERE item.queue = $2 AND {at_place}");
+    let row = |change: &&Change| -> Value {
         let own = own.iter().map(|column| (column.value)(&change.row));
         std::iter::once(json!(change.place)).chain(own).collect()
     };
-    Update { statement, list: Value::Array(changed.iter().map(of).collect()), scalars: scalars.unwrap_or_default() }
+    Update { statement, items: Items::Rows(changed.iter().map(row).collect()), scalars }
 }
 
 fn scalar(column: &Column, row: &Row) -> Scalar {
@@ -132,7 +142,7 @@ mod tests {
             update.statement,
             format!("UPDATE item SET {set} FROM {{rows}} WHERE item.queue = $2 AND {{at_place}}")
         );
-        assert_eq!(update.list, json!([["(a,1)", 3, null], ["(b,1)", 0, "w"]]));
+        assert_eq!(update.items, Items::Rows(json!([["(a,1)", 3, null], ["(b,1)", 0, "w"]])));
         assert_eq!(update.scalars, []);
     }
 
@@ -150,7 +160,7 @@ mod tests {
             update.statement,
             format!("UPDATE item SET {set} FROM {{rows}} WHERE item.queue = $2 AND {{at_place}}")
         );
-        assert_eq!(update.list, json!([["(a,1)", 7], ["(b,1)", 8]]));
+        assert_eq!(update.items, Items::Rows(json!([["(a,1)", 7], ["(b,1)", 8]])));
         assert_eq!(update.scalars, [Scalar::Number(Some(2)), Scalar::Text(Some("w".to_owned()))]);
     }
 
@@ -160,6 +170,6 @@ mod tests {
         item.before.wake_ms = Some(9);
         let update = update(&[&item]);
         assert_eq!(update.statement, "UPDATE item SET wake_ms = $3 WHERE item.queue = $2 AND {at_places}");
-        assert_eq!((update.list, update.scalars), (json!([["(a,1)"]]), vec![Scalar::Number(None)]));
+        assert_eq!((update.items, update.scalars), (Items::Places(vec!["(a,1)"]), vec![Scalar::Number(None)]));
     }
 }
