@@ -87,5 +87,7 @@ func newBase(connect time.Duration) *http.Transport {
 		MaxIdleConns:          512,
 		MaxIdleConnsPerHost:   512,
 		IdleConnTimeout:       60 * time.Second,
+		// Calls share a connection over HTTP/2. One whose other end is gone without a word would be tried for minutes.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}
 }
