@@ -214,8 +214,8 @@ func (t *Transport) settle(ctx context.Context, c *call, pass breaker.Pass, out 
 	return out.resp, "", out.err
 }
 
-// patient is how long a caller must have waited for its own deadline to say something about Layer.
-const patient = 500 * time.Millisecond
+// Patient is how long a caller must have waited for its own deadline to say something about Layer.
+const Patient = 500 * time.Millisecond
 
 func (t *Transport) report(ctx context.Context, pass breaker.Pass, out outcome) {
 	switch {
@@ -226,7 +226,7 @@ func (t *Transport) report(ctx context.Context, pass breaker.Pass, out outcome) 
 		t.breaker.Failed(pass, out.failure())
 	case out.err == nil && out.marked:
 		t.breaker.Answered(pass)
-	case out.err != nil && ctx.Err() == context.DeadlineExceeded && out.took >= patient:
+	case out.err != nil && ctx.Err() == context.DeadlineExceeded && out.took >= Patient:
 		t.breaker.Failed(pass, &failure{ReasonSilent, errSilent})
 	}
 }
