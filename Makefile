@@ -68,12 +68,14 @@ test-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK's tests: units on soc
 .PHONY: lint-sdk-python
 lint-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK: ruff, mypy --strict, and whether what is generated is current
 	cd sdk/python && "$(CACHE)/sdk-venv/bin/ruff" check . && "$(CACHE)/sdk-venv/bin/ruff" format --check . && \
-		"$(CACHE)/sdk-venv/bin/mypy" && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py --check && \
+		"$(CACHE)/sdk-venv/bin/mypy" && "$(CACHE)/sdk-venv/bin/python" tools/generate_perf.py --check && \
+		"$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py --check && \
 		"$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py --check
 
 .PHONY: sdk-python-generate
 sdk-python-generate: $(CACHE)/sdk-venv/.done ## Write the generated parts of the Python SDK
-	cd sdk/python && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py && "$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py
+	cd sdk/python && "$(CACHE)/sdk-venv/bin/python" tools/generate_perf.py && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py && \
+		"$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py
 
 .PHONY: sdk-python-docs
 sdk-python-docs: $(CACHE)/sdk-venv/.done ## Write the API reference of the Python SDK

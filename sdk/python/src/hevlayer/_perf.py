@@ -41,6 +41,8 @@ class PerfRecord:
 
     calls: list[LayerPerf] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
+    outer: PerfRecord | None = None
+    """The record inside of which this one was begun."""
 
     @property
     def last(self) -> LayerPerf:
@@ -59,7 +61,7 @@ _record: ContextVar[PerfRecord | None] = ContextVar("hevlayer_perf", default=Non
 @contextmanager
 def record_perf() -> Iterator[PerfRecord]:
     """Records how the calls inside of it go, those of tasks that are started inside too."""
-    record = PerfRecord()
+    record = PerfRecord(outer=_record.get())
     token = _record.set(record)
     try:
         yield record
@@ -68,7 +70,8 @@ def record_perf() -> Iterator[PerfRecord]:
 
 
 def note(perf: LayerPerf) -> None:
-    """Adds to the record of the caller, if there is one."""
+    """Adds to the records of the caller, if there are any."""
     record = _record.get()
-    if record is not None:
+    while record is not None:
         record.calls.append(perf)
+        record = record.outer

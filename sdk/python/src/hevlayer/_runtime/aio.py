@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
 import grpc
@@ -11,10 +11,19 @@ import grpc.aio
 import httpx2
 from google.protobuf.message import Message
 from turbopuffer import DefaultAsyncHttpxClient
+from turbopuffer._base_client import AsyncPaginator
+from turbopuffer.pagination import AsyncNamespacePage
+from turbopuffer.types.namespace_summary import NamespaceSummary
 
+from .._perf import LayerResponse
 from .grpc_types import ChannelOptions, M, Metadata
 
 T = TypeVar("T")
+
+Page = AsyncNamespacePage[NamespaceSummary]
+Listing = AsyncPaginator[NamespaceSummary, Page]
+"""What listing namespaces answers: awaited the first page, iterated all namespaces."""
+MeasuredListing = Coroutine[Any, Any, LayerResponse[Page]]
 
 
 def default_transport() -> httpx2.AsyncBaseTransport:

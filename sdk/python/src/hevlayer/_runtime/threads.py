@@ -17,11 +17,18 @@ from typing import Any, Generic, TypeVar
 import grpc
 import httpx2
 from google.protobuf.message import Message
+from turbopuffer.pagination import SyncNamespacePage
+from turbopuffer.types.namespace_summary import NamespaceSummary
 
+from .._perf import LayerResponse
 from .grpc_types import ChannelOptions, M, Metadata
 from .sockets import Scope, ScopedTransport
 
 T = TypeVar("T")
+
+Listing = SyncNamespacePage[NamespaceSummary]
+"""What listing namespaces answers: the first page, which iterates over all namespaces."""
+MeasuredListing = LayerResponse[Listing]
 
 CLOSE_S = 5.0
 """How long closing waits for a thread. Ended calls take no time; one that is just connecting takes its connect timeout."""
