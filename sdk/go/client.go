@@ -28,7 +28,7 @@ func NewClient(opts ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	carrier, err := transport.New(s.transport)
+	carrier, err := s.carrier()
 	if err != nil {
 		return nil, err
 	}

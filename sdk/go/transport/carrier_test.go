@@ -116,6 +116,15 @@ func TestKnowsTheImpliedPort(t *testing.T) {
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
 
+// Who points the official client at Layer by its environment has the same address twice. The Turbopuffer key is not for it.
+func TestLayerIsNoWayPastLayer(t *testing.T) {
+	for _, direct := range []string{"https://layer.test", "https://LAYER.test:443/"} {
+		if _, err := transport.New(transport.Options{LayerURL: "https://layer.test/", LayerKey: layerKey, DirectURL: direct, DirectKey: directKey}); !errors.Is(err, transport.ErrSameAddress) {
+			t.Errorf("%s: %v", direct, err)
+		}
+	}
+}
+
 // opened counts bodies that are open.
 type opened struct {
 	io.Reader

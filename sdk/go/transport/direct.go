@@ -75,7 +75,7 @@ func (t *Transport) direct(ctx context.Context, c *call, out outcome) (*http.Res
 	resp, err := t.askDirect(ctx, c)
 	if errors.Is(err, errNoReplay) {
 		if c.writes && out.maybeDone {
-			return nil, "", &OutcomeUnknown{Operation: c.op.Name, Cause: out.cause()}
+			return nil, "", t.outcomeUnknown(c, out, out.reason)
 		}
 		return nil, "", errors.Join(errNoReplay, out.cause())
 	}
@@ -113,7 +113,7 @@ func (t *Transport) afterWrite(ctx context.Context, written operation.Written) {
 		return
 	}
 	t.memory.Add(written)
-	if t.breaker.IsOpen() {
+	if t.breaker.LeavesToProbe() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)

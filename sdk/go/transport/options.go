@@ -56,8 +56,13 @@ func (o Options) validated() (layer, direct *url.URL, err error) {
 	if o.DirectKey == "" && o.DirectURL == "" {
 		return layer, nil, nil
 	}
-	direct, err = baseURL("DirectURL", o.DirectURL)
-	return layer, direct, err
+	if direct, err = baseURL("DirectURL", o.DirectURL); err != nil {
+		return nil, nil, err
+	}
+	if sameHost(layer, direct) && layer.Path == direct.Path {
+		return nil, nil, ErrSameAddress
+	}
+	return layer, direct, nil
 }
 
 func baseURL(name, text string) (*url.URL, error) {

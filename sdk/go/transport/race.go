@@ -124,17 +124,24 @@ func (r *race) askDirect(ctx context.Context) {
 	}
 }
 
-// isRefusal says whether an answer of Turbopuffer leaves hope that Layer's will be better.
-func isRefusal(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
+// isRefusal says whether an answer of Turbopuffer leaves hope that Layer's will be better: it is overloaded, or does not take
+// the key for the direct way.
+func isRefusal(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
+}
 
 // takeDirect answers what Turbopuffer says.
 func (r *race) takeDirect() (*http.Response, string, error) {
 	<-r.directEnd
+	r.t.emit(Event{Kind: EventFallback, Operation: r.c.op.Name, Reason: ReasonHung})
 	if r.direct.err != nil {
 		r.stopDirect()
 		return nil, TurbopufferDirect, r.direct.err
 	}
-	r.t.emit(Event{Kind: EventFallback, Operation: r.c.op.Name, Reason: ReasonHung})
 	r.direct.resp.Body = &answer{ReadCloser: r.direct.resp.Body, done: r.stopDirect}
 	return r.direct.resp, TurbopufferDirect, nil
 }

@@ -54,8 +54,12 @@ func (t *Transport) isReady(ctx context.Context) error {
 // tell tells Layer everything that is remembered. Whoever returns from it knows that what was remembered before is told,
 // also where another goroutine has taken it. What could not be told is remembered again.
 func (t *Transport) tell(ctx context.Context) error {
-	t.telling.Lock()
-	defer t.telling.Unlock()
+	select {
+	case t.telling <- struct{}{}:
+		defer func() { <-t.telling }()
+	case <-ctx.Done():
+		return t.untold(ctx.Err())
+	}
 	writes, everything := t.memory.Take()
 	if everything {
 		if err := t.tellEverything(ctx); err != nil {
@@ -75,7 +79,7 @@ func (t *Transport) tell(ctx context.Context) error {
 }
 
 func (t *Transport) untold(err error) error {
-	t.emit(Event{Kind: EventUntold, Err: err})
+	t.emit(Event{Kind: EventUntold, Reason: ReasonUntold, Err: err})
 	return err
 }
 

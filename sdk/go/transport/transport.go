@@ -25,8 +25,8 @@ type Transport struct {
 	breaker             *breaker.Breaker
 	hedge               *hedge.Hedge
 	memory              memory.Memory
-	telling             sync.Mutex
-	closing             sync.Mutex // Held while closed is set, and while an attempt is begun beside a call.
+	telling             chan struct{} // Full while somebody tells Layer what it remembers.
+	closing             sync.Mutex    // Held while closed is set, and while an attempt is begun beside a call.
 	closed              atomic.Bool
 	attempts            sync.WaitGroup
 }
@@ -42,7 +42,7 @@ func New(options Options) (*Transport, error) {
 	if options.Logger == nil {
 		options.Logger = slog.Default()
 	}
-	t := &Transport{options: options, layerURL: layer, directURL: direct, hedge: hedge.New(), longest: milliseconds(options.AnswerTimeout)}
+	t := &Transport{options: options, layerURL: layer, directURL: direct, hedge: hedge.New(), telling: make(chan struct{}, 1), longest: milliseconds(options.AnswerTimeout)}
 	if options.LayerKey != "" {
 		t.layerAuth = []string{bearer(options.LayerKey)}
 	}
