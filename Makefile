@@ -104,6 +104,7 @@ docs: ## Write the generated pages of docs/
 	"$(CARGO_TARGET_DIR)/debug/layer" reference configuration > docs/configuration.md
 	"$(CARGO_TARGET_DIR)/debug/layer" reference metrics > docs/metrics.md
 	scripts/fall-through-page
+	sdk/go/run docs
 
 .PHONY: bench
 bench: $(CACHE)/bench-peer/.done ## Measure router, cache and queues against nginx, Redis and graphile-worker; writes docs/benchmarks.md
@@ -143,6 +144,10 @@ bench-embed: $(CACHE)/embed-venv/.done ## Measure embedding against sentence-tra
 .PHONY: sdk-go-generate
 sdk-go-generate: ## Write the Go SDK's stubs of the contract
 	TOOLS="$(TOOLS)" sdk/go/run generate
+
+.PHONY: sdk-go-docs
+sdk-go-docs: ## Write the API reference of the Go SDK: docs/api/sdk-go
+	sdk/go/run docs
 
 .PHONY: bench-sdk-go
 bench-sdk-go: ## Measure the Go SDK: its cost over the official client, and the time from a dead router to the first direct answer
