@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cached_property
 from urllib.parse import parse_qs, unquote
 
@@ -78,7 +79,8 @@ class Call:
         if self.operation not in CHANGING_ROWS:
             return None
         namespace = unquote(self._path.partition("?")[0].split("/")[3])
-        return _bodies.written(namespace, self._body) if self.operation == "write" else Written(namespace, None)
+        written = _bodies.written(namespace, self._body) if self.operation == "write" else Written(namespace, None)
+        return replace(written, authorization=self.request.headers.get("authorization"))
 
     def to_turbopuffer(self) -> httpx2.Request:
         """The same request for Turbopuffer, with its key and without Layer's headers."""

@@ -101,6 +101,25 @@ def test_a_write_without_an_answer_in_time(half: Half, pair: Pair) -> None:
     half.close(client)
 
 
+@pytest.mark.parametrize("layer", ["gone", "draining"])
+def test_a_direct_write_that_turbopuffer_broke_off_is_not_repeated(half: Half, pair: Pair, layer: str) -> None:
+    client = half.client(pair, max_retries=4)
+    if layer == "gone":
+        pair.layer.stop()
+    else:
+        pair.layer_answers(DRAINING)
+    pair.turbopuffer.script = reset
+    with pytest.raises(OutcomeUnknown) as raised:
+        write(half, client, **CONDITIONAL)
+    assert len(pair.turbopuffer.requests) == 1 and raised.value.__cause__ is not None
+    assert pair.kinds()[-1] == "outcome_unknown"
+    # What may be repeated is the official client's to repeat.
+    with pytest.raises(APIConnectionError):
+        write(half, client.with_options(max_retries=1), **UPSERT)
+    assert len(pair.turbopuffer.requests) == 3
+    half.close(client)
+
+
 def test_draining_lets_every_write_go_direct(half: Half, pair: Pair) -> None:
     client = half.client(pair)
     pair.layer_answers(DRAINING)

@@ -152,7 +152,10 @@ class AsyncHevlayer(
     def _changed(self, changed: Mapping[str, Any]) -> dict[str, Any]:
         """This client's own options, but for those that are to change."""
         given = {
-            name: value for name, value in changed.items() if value is not None and not isinstance(value, NotGiven)
+            name: value
+            for name, value in changed.items()
+            # Of a timeout None says that there is none.
+            if (value is not None or name == "timeout") and not isinstance(value, NotGiven)
         }
         headers = {**self._custom_headers, **given.pop("default_headers", {})}
         query = {**self._custom_query, **given.pop("default_query", {})}

@@ -144,13 +144,21 @@ class AsyncFallThroughTransport(httpx2.AsyncBaseTransport):
         if what is not Action.DIRECT:
             return self._final(call, what, layer.cause, layer.failure.value), None
         if direct is not None:
-            return _result(direct, layer.cause), _perf.DIRECT
+            return self._result(call, direct, layer.cause), _perf.DIRECT
         return await self._past_layer(call, layer.cause, layer.failure.value)
 
     async def _past_layer(
         self, call: Call, cause: BaseException | None, reason: str
     ) -> tuple[httpx2.Response, str | None]:
-        return _result(await self._direct.ask(call, reason), cause), _perf.DIRECT
+        return self._result(call, await self._direct.ask(call, reason), cause), _perf.DIRECT
+
+    def _result(self, call: Call, direct: Outcome, cause: BaseException | None) -> httpx2.Response:
+        if direct.error is None:
+            return direct.result()
+        if action(direct.failure, call.effect, needs_layer=False) is Action.OUTCOME_UNKNOWN:
+            # The official client repeats whatever raises.
+            return self._final(call, Action.OUTCOME_UNKNOWN, direct.error, direct.failure.value)
+        raise direct.error from cause
 
     def _final(self, call: Call, what: Action, cause: BaseException | None, reason: str) -> httpx2.Response:
         unknown = what is Action.OUTCOME_UNKNOWN
@@ -161,6 +169,10 @@ class AsyncFallThroughTransport(httpx2.AsyncBaseTransport):
             return FinalError(OutcomeUnknown(message, request=call.request, operation=call.operation), cause)
         message = f"{name} needs Layer, which is away ({reason})"
         return FinalError(LayerUnavailable(message, request=call.request, operation=call.operation), cause)
+
+    def tell(self, event: Event) -> None:
+        """Tells the application's hook of a call that did not come here."""
+        self._events.tell(event)
 
     def look_for_layer(self) -> None:
         """Sees to it that a probe looks for Layer while it is taken for away."""
@@ -186,9 +198,3 @@ _ANSWERS = (Failure.ORIGIN_ANSWER, Failure.LAYER_ANSWER)
 def _is_answer(outcome: Outcome) -> bool:
     """Whether it is an answer whatever the call is."""
     return outcome.failure in _ANSWERS or outcome.failure is Failure.UNMARKED_ANSWER
-
-
-def _result(direct: Outcome, cause: BaseException | None) -> httpx2.Response:
-    if direct.response is None and direct.error is not None:
-        raise direct.error from cause
-    return direct.result()

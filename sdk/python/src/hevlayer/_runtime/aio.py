@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
@@ -105,7 +106,8 @@ class Racer(Generic[C, T]):
                 race.over = race.won = True
                 race.task.cancel()
 
-        race.two = asyncio.ensure_future(self._second(race.call))
+        # In its caller's context: a span of it belongs to the caller's.
+        race.two = race.context.run(asyncio.ensure_future, self._second(race.call))
         race.two.add_done_callback(done)
 
     async def aclose(self) -> None:
@@ -117,17 +119,18 @@ class Racer(Generic[C, T]):
 class _Race(Generic[T]):
     """One race."""
 
-    __slots__ = ("call", "cancelling", "due", "over", "task", "two", "won")
+    __slots__ = ("call", "cancelling", "context", "due", "over", "task", "two", "won")
 
     def __init__(self, call: Any, task: Any, due: float) -> None:
         self.call, self.task, self.due = call, task, due
+        self.context: Any = contextvars.copy_context()
         self.cancelling: int = task.cancelling()
         self.two: asyncio.Future[T] | None = None
         self.over = self.won = False
 
     def end(self) -> None:
         """Lets go of all: it is watched until it would have been due."""
-        self.over, self.call, self.task, self.two = True, None, None, None
+        self.over, self.call, self.task, self.context, self.two = True, None, None, None, None
 
 
 class _Watch(Generic[T]):
@@ -136,6 +139,8 @@ class _Watch(Generic[T]):
     def __init__(self, loop: asyncio.AbstractEventLoop, begin: Callable[[_Race[T]], None]) -> None:
         self.loop = loop
         self._begin = begin
+        # The timer is nobody's: it must not keep what the caller who set it first has in its context.
+        self._context = contextvars.Context()
         self._races: list[_Race[T]] = []
         self._alarm: asyncio.TimerHandle | None = None
         self._due = math.inf
@@ -150,7 +155,7 @@ class _Watch(Generic[T]):
         if self._alarm is not None:
             self._alarm.cancel()
         self._due = due
-        self._alarm = self.loop.call_at(due, self._look)
+        self._alarm = self.loop.call_at(due, self._look, context=self._context)
 
     def _look(self) -> None:
         self._alarm, self._due, now = None, math.inf, self.loop.time()
@@ -187,10 +192,13 @@ class Background:
         self._job = job
         self._name = name
         self._task: asyncio.Future[None] | None = None
+        self._closed = False
 
     def start(self) -> None:
         """Starts it unless it runs, in the loop that is running."""
         task = self._task
+        if self._closed:
+            return
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
             self._task = asyncio.ensure_future(self._job())
 
@@ -200,7 +208,8 @@ class Background:
         return True
 
     async def aclose(self) -> None:
-        """Ends it and waits for its end."""
+        """Ends it and waits for its end; it does not start again."""
+        self._closed = True
         task, self._task = self._task, None
         if task is not None and not task.get_loop().is_closed():
             task.cancel()
