@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+CACHE = "x-layer-cache"
 DIRECT = "turbopuffer_direct"
 """What `fallback` says of a call that went past Layer."""
 
@@ -69,9 +70,12 @@ def record_perf() -> Iterator[PerfRecord]:
         _record.reset(token)
 
 
-def note(perf: LayerPerf) -> None:
-    """Adds to the records of the caller, if there are any."""
+def note(begun: float, said: Mapping[str, str], fallback: str | None) -> None:
+    """Adds an answer to the records of the caller, if there are any: when it was asked for, and the headers it came with."""
     record = _record.get()
+    if record is None:
+        return
+    perf = LayerPerf((time.monotonic() - begun) * 1000, said.get(CACHE), fallback)
     while record is not None:
         record.calls.append(perf)
         record = record.outer

@@ -13,6 +13,7 @@ from halves import Loop, Threads
 
 from fakes import LAYER_KEY, Pair, Server, answers, layer_error, layer_script, reset, silent
 from hevlayer import LayerUnavailable, Settings, record_perf
+from hevlayer._runtime import threads
 
 Half = Threads | Loop
 RANKING: Any = ["vector", "ANN", [0.1]]
@@ -343,6 +344,25 @@ def test_nothing_runs_on_after_close(pair: Pair) -> None:
     client.close()
     ours = [thread.name for thread in set(threading.enumerate()) - before if thread.name.startswith("hevlayer")]
     assert ours == []
+
+
+def test_a_client_that_nobody_closes_leaves_no_thread(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "IDLE_S", 0.05)
+    before = set(threading.enumerate())
+    client = pair.client(settings=Settings(hedge_delay_default_s=0.05))
+
+    def waiting() -> list[str]:
+        return [each.name for each in set(threading.enumerate()) - before if each.name.startswith("hevlayer")]
+
+    for _ in range(3):
+        query(Threads(), client)
+        assert waiting() == ["hevlayer-hedges"]
+        Threads().until(lambda: not waiting(), "its thread ends")
+    pair.layer_answers(silent)
+    # And it is there again when it is needed.
+    query(Threads(), client)
+    assert "hedge" in pair.kinds()
+    client.close()
 
 
 def test_no_task_runs_on_after_close(pair: Pair) -> None:

@@ -58,7 +58,7 @@ class AsyncCalls:
             got, metadata = await self._shared.channel.unary(method, request, answer, *self._with(timeout))
         except grpc.RpcError as error:
             raise self._failed(error, method, effect) from error
-        self._answered(begun, metadata)
+        _perf.note(begun, dict(metadata), None)
         return got
 
     async def _collected(
@@ -70,7 +70,7 @@ class AsyncCalls:
             got, metadata = await self._shared.channel.collected(method, request, answer, *self._with(timeout))
         except grpc.RpcError as error:
             raise self._failed(error, method, effect) from error
-        self._answered(begun, metadata)
+        _perf.note(begun, dict(metadata), None)
         return got
 
     def _with(self, timeout: float | None) -> tuple[float, Metadata]:
@@ -87,8 +87,3 @@ class AsyncCalls:
         if failure is not None and self._shared.transport.falls_through:
             self._shared.transport.breaker.note(failure, error)
         return errors.raised(error, method, effect)
-
-    @staticmethod
-    def _answered(begun: float, metadata: Metadata) -> None:
-        cache = dict(metadata).get("x-layer-cache")
-        _perf.note(_perf.LayerPerf((time.monotonic() - begun) * 1000, cache, None))

@@ -27,8 +27,8 @@ class AsyncHealer:
         self._timeout_s = settings.probe_timeout_s
         self._breaker = breaker
         self.log = HealingLog(settings)
-        self.authorization: str | None = None
-        """What the last call through Layer carried: healing shows the same key."""
+        self.headers: httpx2.Headers | None = None
+        """Those of the last call: healing shows the same key."""
 
     async def wrote(self, written: Written) -> None:
         """Takes account of a direct write that has ended, however it did.
@@ -85,8 +85,8 @@ class AsyncHealer:
     async def _ask(self, method: str, path: str, content: bytes | None = None) -> httpx2.Response | None:
         """Layer's answer; None where it has not answered for good. A refusal is an answer: repeating changes nothing."""
         headers = {"content-type": "application/json"}
-        if self.authorization is not None:
-            headers["authorization"] = self.authorization
+        if self.headers is not None and "authorization" in self.headers:
+            headers["authorization"] = self.headers["authorization"]
         response = await self._send(method, path, headers, content)
         if response is None or SERVED_BY not in response.headers:
             return None

@@ -57,7 +57,7 @@ class Calls:
             got, metadata = self._shared.channel.unary(method, request, answer, *self._with(timeout))
         except grpc.RpcError as error:
             raise self._failed(error, method, effect) from error
-        self._answered(begun, metadata)
+        _perf.note(begun, dict(metadata), None)
         return got
 
     def _collected(
@@ -69,7 +69,7 @@ class Calls:
             got, metadata = self._shared.channel.collected(method, request, answer, *self._with(timeout))
         except grpc.RpcError as error:
             raise self._failed(error, method, effect) from error
-        self._answered(begun, metadata)
+        _perf.note(begun, dict(metadata), None)
         return got
 
     def _with(self, timeout: float | None) -> tuple[float, Metadata]:
@@ -86,8 +86,3 @@ class Calls:
         if failure is not None and self._shared.transport.falls_through:
             self._shared.transport.breaker.note(failure, error)
         return errors.raised(error, method, effect)
-
-    @staticmethod
-    def _answered(begun: float, metadata: Metadata) -> None:
-        cache = dict(metadata).get("x-layer-cache")
-        _perf.note(_perf.LayerPerf((time.monotonic() - begun) * 1000, cache, None))
