@@ -52,7 +52,7 @@ type Calls struct {
 	functions functionv1.FunctionServiceClient
 }
 
-// New makes the calls. It connects to nothing yet.
+// New makes the calls. It connects to nothing yet. The error names the option that is missing or wrong.
 func New(options Options) (*Calls, error) {
 	if options.Transport == nil {
 		return nil, errors.New("options: the transport is missing")

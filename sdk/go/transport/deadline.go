@@ -14,7 +14,7 @@ import (
 // first byte of the answer. That works with any RoundTripper, and starts anew with each part of the request's body that was
 // taken, so that slow uploads are not cut.
 //
-// All of it is one allocation: it is made for every call.
+// It is made for every call, so its parts are allocated as one.
 type attempt struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc

@@ -31,7 +31,7 @@ type Transport struct {
 	attempts            sync.WaitGroup
 }
 
-// New makes a transport. It connects to nothing yet.
+// New makes a transport. It connects to nothing yet. The error names the option that is missing or wrong.
 func New(options Options) (*Transport, error) {
 	layer, direct, err := options.validated()
 	if err != nil {
@@ -131,7 +131,8 @@ func (t *Transport) Close() error {
 	return nil
 }
 
-// RoundTrip makes the call, at most once of Layer and at most once of Turbopuffer.
+// RoundTrip makes the call, at most once of Layer and at most once of Turbopuffer. Its errors are [LayerUnavailable],
+// [OutcomeUnknown], [ErrClosed], and the original error of whoever was asked last.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.closed.Load() {
 		closeBody(req)
