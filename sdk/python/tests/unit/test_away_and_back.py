@@ -414,6 +414,29 @@ def test_a_client_that_nobody_closes_leaves_no_thread(pair: Pair, monkeypatch: p
     client.close()
 
 
+def test_a_process_that_can_start_no_thread(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def no_more(thread: threading.Thread) -> None:
+        if thread.name.startswith("hevlayer"):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(thread)
+
+    client = pair.client()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more)
+        query(Threads(), client)
+        pair.layer.stop()
+        for _ in range(2):
+            query(Threads(), client)
+        assert len(pair.turbopuffer.requests) == 2 and is_open(client)
+    pair.layer.start()
+    # The next call finds that a thread can be had again.
+    query(Threads(), client)
+    Threads().until(lambda: not is_open(client), "it returns")
+    client.close()
+
+
 def test_no_task_runs_on_after_close(pair: Pair) -> None:
     import asyncio
 

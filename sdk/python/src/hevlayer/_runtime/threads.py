@@ -44,6 +44,16 @@ def default_transport() -> httpx2.BaseTransport:
     return ScopedTransport()
 
 
+def _started(work: Callable[..., None], name: str, *arguments: Any) -> threading.Thread | None:
+    """A thread that works; None where the process can have no more, or is about to end: calls go on without it."""
+    thread = threading.Thread(target=work, args=arguments, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError:
+        return None
+    return thread
+
+
 class Racer(Generic[C, T]):
     """Races two attempts at each call: `first`, and after a delay `second` too if it may start.
 
@@ -89,13 +99,8 @@ class Racer(Generic[C, T]):
             if race.over or not self._may_start(race.call):
                 return
             scope = Scope()
-            thread = threading.Thread(
-                target=self._run, args=(race, race.call, race.context, scope), name="hevlayer-hedge", daemon=True
-            )
-            try:
-                thread.start()
-            except RuntimeError:
-                # The process has no more threads: Layer alone is waited for.
+            thread = _started(self._run, "hevlayer-hedge", race, race.call, race.context, scope)
+            if thread is None:
                 return
             race.thread, race.second_scope = thread, scope
             self._threads = {each for each in self._threads if each.is_alive()} | {thread}
@@ -182,8 +187,10 @@ class _Watch(Generic[T]):
         with self._wake:
             self._closed, self._looks_at = False, -math.inf
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="hevlayer-hedges", daemon=True)
-                self._thread.start()
+                self._thread = _started(self._run, "hevlayer-hedges")
+            if self._thread is None:
+                self._looks_at = math.inf
+                self._races.clear()
             self._wake.notify()
 
     def _run(self) -> None:
@@ -257,8 +264,7 @@ class Background:
         with self._lock:
             if self._stop.is_set() or (self._thread is not None and self._thread.is_alive()):
                 return
-            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._thread.start()
+            self._thread = _started(self._run, self._name)
 
     def _run(self) -> None:
         with self._scope:
