@@ -68,12 +68,14 @@ test-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK's tests: units on soc
 .PHONY: lint-sdk-python
 lint-sdk-python: $(CACHE)/sdk-venv/.done ## The Python SDK: ruff, mypy --strict, and whether what is generated is current
 	cd sdk/python && "$(CACHE)/sdk-venv/bin/ruff" check . && "$(CACHE)/sdk-venv/bin/ruff" format --check . && \
-		"$(CACHE)/sdk-venv/bin/mypy" && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py --check && \
+		"$(CACHE)/sdk-venv/bin/mypy" && "$(CACHE)/sdk-venv/bin/python" tools/generate_perf.py --check && \
+		"$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py --check && \
 		"$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py --check
 
 .PHONY: sdk-python-generate
 sdk-python-generate: $(CACHE)/sdk-venv/.done ## Write the generated parts of the Python SDK
-	cd sdk/python && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py && "$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py
+	cd sdk/python && "$(CACHE)/sdk-venv/bin/python" tools/generate_perf.py && "$(CACHE)/sdk-venv/bin/python" tools/generate_sync.py && \
+		"$(CACHE)/sdk-venv/bin/python" tools/generate_proto.py
 
 .PHONY: sdk-python-docs
 sdk-python-docs: $(CACHE)/sdk-venv/.done ## Write the API reference of the Python SDK
@@ -102,6 +104,7 @@ docs: ## Write the generated pages of docs/
 	"$(CARGO_TARGET_DIR)/debug/layer" reference configuration > docs/configuration.md
 	"$(CARGO_TARGET_DIR)/debug/layer" reference metrics > docs/metrics.md
 	scripts/fall-through-page
+	sdk/go/run docs
 
 .PHONY: bench
 bench: $(CACHE)/bench-peer/.done ## Measure router, cache and queues against nginx, Redis and graphile-worker; writes docs/benchmarks.md
@@ -141,6 +144,10 @@ bench-embed: $(CACHE)/embed-venv/.done ## Measure embedding against sentence-tra
 .PHONY: sdk-go-generate
 sdk-go-generate: ## Write the Go SDK's stubs of the contract
 	TOOLS="$(TOOLS)" sdk/go/run generate
+
+.PHONY: sdk-go-docs
+sdk-go-docs: ## Write the API reference of the Go SDK: docs/api/sdk-go
+	sdk/go/run docs
 
 .PHONY: bench-sdk-go
 bench-sdk-go: ## Measure the Go SDK: its cost over the official client, and the time from a dead router to the first direct answer

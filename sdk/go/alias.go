@@ -6,19 +6,20 @@ import (
 	"github.com/layer-mesh/layer/sdk/go/transport"
 )
 
-// LayerUnavailable says that Layer cannot be reached, and that the call needs it.
+// LayerUnavailable says that Layer cannot be reached, and that the call needs it; see [transport.LayerUnavailable].
 type LayerUnavailable = transport.LayerUnavailable
 
-// OutcomeUnknown says that a write was sent and no answer came: it may have been applied, and nothing repeats it.
+// OutcomeUnknown says that a write was sent and no answer came: it may have been applied, and nothing repeats it;
+// see [transport.OutcomeUnknown].
 type OutcomeUnknown = transport.OutcomeUnknown
 
-// Perf says how a call went.
+// Perf says how a call went: how long it took, in milliseconds, and whether it went past Layer; see [transport.Perf].
 type Perf = transport.Perf
 
-// Recorder takes in how the calls under its context went.
+// Recorder takes in how the calls under its context went; see [transport.Recorder].
 type Recorder = transport.Recorder
 
-// Event is something worth counting.
+// Event is something worth counting; see [transport.Event].
 type Event = transport.Event
 
 var (
@@ -28,7 +29,7 @@ var (
 	ErrOutcomeUnknown = transport.ErrOutcomeUnknown
 )
 
-// TurbopufferDirect is [Perf.Fallback] of calls that went past Layer.
+// TurbopufferDirect is what a [transport.Perf] has as its Fallback where a call went past Layer.
 const TurbopufferDirect = transport.TurbopufferDirect
 
 // WithPerf answers a context under which calls are recorded, and the recorder to ask afterwards:

@@ -11,7 +11,8 @@ import (
 	"github.com/layer-mesh/layer/sdk/go/transport"
 )
 
-// Client is the official client with Layer's own calls. It is safe for concurrent use.
+// Client is the official client, with the methods of [layer.Calls] for what only Layer has. It is safe for concurrent use.
+// [Client.Close] frees it.
 type Client struct {
 	turbopuffer.Client
 	*layer.Calls
@@ -21,13 +22,13 @@ type Client struct {
 
 // NewClient makes a client. Options that are not given come from the environment: LAYER_GATEWAY_URL and
 // LAYER_GATEWAY_API_KEY for Layer, TURBOPUFFER_API_KEY with TURBOPUFFER_BASE_URL or TURBOPUFFER_REGION for the way past it.
-// It connects to nothing yet.
+// It connects to nothing yet. The error says which setting is missing or wrong.
 func NewClient(opts ...Option) (*Client, error) {
 	s, err := settingsOf(opts)
 	if err != nil {
 		return nil, err
 	}
-	carrier, err := transport.New(s.transport)
+	carrier, err := s.carrier()
 	if err != nil {
 		return nil, err
 	}

@@ -242,6 +242,33 @@ func TestRefusesWhatCannotWork(t *testing.T) {
 	_ = client.Close()
 }
 
+// Who has pointed the official client at Layer has Layer's address in the environment: the Turbopuffer key is not for it.
+func TestLayerInTheEnvironmentIsNoWayPastLayer(t *testing.T) {
+	layer := newSide(t, cut)
+	t.Setenv("LAYER_GATEWAY_URL", layer.URL)
+	t.Setenv("LAYER_GATEWAY_API_KEY", "key-of-layer")
+	t.Setenv("TURBOPUFFER_API_KEY", "key-of-turbopuffer")
+	t.Setenv("TURBOPUFFER_BASE_URL", layer.URL)
+	client, err := hevlayer.NewClient(hevlayer.WithTurbopufferOptions(option.WithMaxRetries(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := ask(context.Background(), client); err == nil || client.Transport().Falls() {
+		t.Fatal("it goes past Layer")
+	}
+	layer.mu.Lock()
+	defer layer.mu.Unlock()
+	for _, header := range layer.headers {
+		if header.Get("Authorization") != "Bearer key-of-layer" {
+			t.Errorf("Layer saw %v", header)
+		}
+	}
+	if _, err := hevlayer.NewClient(hevlayer.WithTurbopufferBaseURL(layer.URL)); !errors.Is(err, transport.ErrSameAddress) {
+		t.Errorf("got %v", err)
+	}
+}
+
 // The transport in an official client of one's own.
 func TestInAnExistingClient(t *testing.T) {
 	layer, direct := newSide(t, cut), newSide(t, rows(""))

@@ -29,6 +29,8 @@ type settings struct {
 	tls         *tls.Config
 	dialOptions []grpc.DialOption
 	official    []option.RequestOption
+
+	urlOfEnvironment bool
 }
 
 // WithBaseURL says where Layer is.
@@ -143,6 +145,7 @@ func (s *settings) locate() error {
 	url := s.transport.DirectURL
 	if url == "" && s.region == "" {
 		url = os.Getenv("TURBOPUFFER_BASE_URL")
+		s.urlOfEnvironment = url != ""
 	}
 	region := cmp.Or(s.region, os.Getenv("TURBOPUFFER_REGION"))
 	if url == "" && region != "" {
@@ -155,7 +158,21 @@ func (s *settings) locate() error {
 	s.transport.DirectURL = placed
 	if placed == "" && s.transport.DirectKey != "" {
 		s.transport.DirectKey = ""
-		cmp.Or(s.transport.Logger, slog.Default()).Warn("there is a Turbopuffer key and no address: nothing goes past Layer")
+		s.warn("there is a Turbopuffer key and no address: nothing goes past Layer")
 	}
 	return nil
+}
+
+func (s *settings) warn(text string) { cmp.Or(s.transport.Logger, slog.Default()).Warn(text) }
+
+// carrier makes the transport. An address of Turbopuffer in the environment that is Layer's is there for official clients that
+// are pointed at Layer: it is no way past it.
+func (s *settings) carrier() (*transport.Transport, error) {
+	made, err := transport.New(s.transport)
+	if !s.urlOfEnvironment || !errors.Is(err, transport.ErrSameAddress) {
+		return made, err
+	}
+	s.warn("TURBOPUFFER_BASE_URL is the address of Layer: nothing goes past Layer")
+	s.transport.DirectURL, s.transport.DirectKey = "", ""
+	return transport.New(s.transport)
 }

@@ -52,7 +52,7 @@ type Calls struct {
 	functions functionv1.FunctionServiceClient
 }
 
-// New makes the calls. It connects to nothing yet.
+// New makes the calls. It connects to nothing yet. The error names the option that is missing or wrong.
 func New(options Options) (*Calls, error) {
 	if options.Transport == nil {
 		return nil, errors.New("options: the transport is missing")
@@ -97,6 +97,8 @@ func dialOptions(options Options, target *url.URL) []grpc.DialOption {
 		grpc.WithTransportCredentials(security),
 		grpc.WithPerRPCCredentials(bearer(options.Key)),
 		grpc.WithStatsHandler(sentStats{}),
+		// What repeats calls is not for a name server to say.
+		grpc.WithDisableServiceConfig(),
 		grpc.WithConnectParams(grpc.ConnectParams{
 			// Waiting longer would not help: while Layer is away the transport's probe says when it is back.
 			Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 2 * time.Second},

@@ -4,11 +4,15 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/layer-mesh/layer/sdk/go/internal/operation"
+	"github.com/layer-mesh/layer/sdk/go/transport"
 )
 
 // errorMax bounds how much of an error's body is read.
@@ -42,7 +46,7 @@ func (c *Calls) http(ctx context.Context, method, path string, query url.Values,
 
 // send answers a success; cancel ends the call's deadline once the body was read.
 func (c *Calls) send(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, context.CancelFunc, error) {
-	cancel := context.CancelFunc(func() {})
+	cancel, caller := context.CancelFunc(func() {}), ctx
 	if _, bounded := ctx.Deadline(); !bounded {
 		ctx, cancel = context.WithTimeout(ctx, c.options.Timeout)
 	}
@@ -56,8 +60,12 @@ func (c *Calls) send(ctx context.Context, method, path string, query url.Values,
 		return nil, nil, err
 	}
 	resp, err := c.options.Transport.RoundTrip(req)
-	if err == nil && resp.StatusCode >= http.StatusMultipleChoices {
+	switch {
+	case err == nil && resp.StatusCode >= http.StatusMultipleChoices:
 		err = errorOf(resp)
+	case errors.Is(err, context.DeadlineExceeded) && caller.Err() == nil && ctx != caller:
+		// The time was the client's own, as over gRPC.
+		err = c.away(operation.Of(method, path, query.Encode()).Name, transport.ReasonSilent, err)
 	}
 	if err != nil {
 		cancel()

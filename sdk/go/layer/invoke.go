@@ -3,6 +3,7 @@ package layer
 import (
 	"context"
 	"sync/atomic"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -10,6 +11,7 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
@@ -21,13 +23,31 @@ import (
 func unary[In, Out any](ctx context.Context, c *Calls, name string, rpc func(context.Context, *In, ...grpc.CallOption) (*Out, error), in *In) (*Out, error) {
 	var out *Out
 	err := c.guarded(ctx, name, func(ctx context.Context, options ...grpc.CallOption) (err error) {
-		out, err = rpc(ctx, in, options...)
+		if out, err = rpc(ctx, in, options...); err != nil {
+			err = unsendable(in, err)
+		}
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// unsendable answers INVALID_ARGUMENT where a message could never be sent, because of its size or of text that is not UTF-8:
+// gRPC answers codes for it that also stand for what passes.
+func unsendable(in any, err error) error {
+	message, is := in.(proto.Message)
+	if code := status.Code(err); !is || ReasonOf(err) != "" || code != codes.Internal && code != codes.ResourceExhausted {
+		return err
+	}
+	if size := proto.Size(message); size > messageMax {
+		return status.Errorf(codes.InvalidArgument, "the message has %d bytes, and %d are the most", size, messageMax)
+	}
+	if _, wrong := proto.Marshal(message); wrong != nil {
+		return status.Error(codes.InvalidArgument, wrong.Error())
+	}
+	return err
 }
 
 // guarded makes a call where Layer is not known to be away, and says what became of it.
@@ -44,23 +64,23 @@ func (c *Calls) guarded(ctx context.Context, name string, call func(context.Cont
 		ctx, cancel = context.WithTimeout(ctx, c.options.Timeout)
 		defer cancel()
 	}
+	begun := time.Now()
 	c.reconnect(ctx)
 	sent := &atomic.Bool{}
 	var header metadata.MD
 	err = call(context.WithValue(ctx, sentKey{}, sent), grpc.Header(&header))
 	recorder.Finish(first(header.Get("x-layer-cache")), "")
-	return c.judged(name, err, reasonOf(err, sent.Load(), !bounded), report)
-}
-
-// judged tells Layer's absence from its errors.
-func (c *Calls) judged(name string, err error, reason string, report func(string, error)) error {
+	reason := reasonOf(err, sent.Load(), !bounded)
 	if reason == "" {
-		if code := status.Code(err); code != codes.DeadlineExceeded && code != codes.Canceled {
-			report("", nil)
-		}
+		reportAnswer(err, bounded && time.Since(begun) >= transport.Patient, report)
 		return err
 	}
 	report(reason, err)
+	return c.away(name, reason, err)
+}
+
+// away answers the error of a call that Layer has not answered.
+func (c *Calls) away(name, reason string, err error) error {
 	switch {
 	case !c.options.Transport.Falls():
 		return err
@@ -68,6 +88,19 @@ func (c *Calls) judged(name string, err error, reason string, report func(string
 		return &transport.OutcomeUnknown{Operation: name, Cause: err}
 	default:
 		return &transport.LayerUnavailable{Operation: name, Cause: err}
+	}
+}
+
+// reportAnswer reports what the caller gets as it is: an answer, an error of Layer's own, or that the caller's time was over,
+// which says something about Layer where the caller was patient. Errors of others say nothing.
+func reportAnswer(err error, patient bool, report func(string, error)) {
+	switch own := ReasonOf(err); {
+	case own == "GATEWAY_DRAINING":
+		report(transport.ReasonDraining, err)
+	case err == nil || own != "":
+		report("", nil)
+	case status.Code(err) == codes.DeadlineExceeded && patient:
+		report(transport.ReasonSilent, err)
 	}
 }
 

@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/url"
-	"sync/atomic"
 	"time"
 )
 
@@ -58,45 +56,28 @@ func (o outcome) discard() {
 	}
 }
 
-// progress sees how far the request got.
-type progress struct {
-	connected, sent atomic.Bool
-	// sticky says that net/http may send the request again by itself, as it does with an idempotency key.
-	sticky bool
-}
-
-func newProgress(req *http.Request) *progress {
-	return &progress{sticky: req.Header["Idempotency-Key"] != nil || req.Header["X-Idempotency-Key"] != nil}
-}
-
-func (p *progress) hooks() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		// Called again where net/http takes another connection, because nothing was written to the first.
-		GetConn: func(string) {
-			p.connected.Store(false)
-			p.sent.Store(p.sticky && p.sent.Load())
-		},
-		GotConn:      func(httptrace.GotConnInfo) { p.connected.Store(true) },
-		WroteHeaders: func() { p.sent.Store(true) },
-	}
-}
-
-// askLayer makes the attempt at Layer. It reports nothing to the breaker: a hedge may have ended it.
-func (t *Transport) askLayer(ctx context.Context, c *call) outcome {
-	begun, seen := time.Now(), newProgress(c.req)
-	ctx, deadline := withDeadline(httptrace.WithClientTrace(ctx, seen.hooks()), t.options.AnswerTimeout)
-	resp, err := t.send(ctx, deadline, c, t.base, t.layerURL, c.path, func(header http.Header) {
-		t.toLayer(header, t.patience(ctx, c))
-	})
+// askLayer makes the attempt at Layer, the timer of which runs. It reports nothing to the breaker: a hedge may have ended it.
+func (t *Transport) askLayer(ctx context.Context, c *call, a *attempt) outcome {
+	begun := time.Now()
+	a.watch(c.req.Header)
+	resp, err := t.send(a, c, toLayer, t.patience(ctx, c))
 	out := outcome{resp: resp, err: err, took: time.Since(begun)}
 	if err != nil {
-		out.failed(ctx, c, seen)
-		deadline.end()
+		out.failed(c, a)
+		a.end()
 		return out
 	}
 	out.read()
-	deadline.keep(resp)
+	a.keep(resp)
 	return out
+}
+
+// askLayerAlone makes the attempt at Layer without a hedge.
+func (t *Transport) askLayerAlone(ctx context.Context, c *call) outcome {
+	a := &attempt{}
+	a.begin(ctx, t.options.AnswerTimeout)
+	a.timer = time.AfterFunc(a.wait, a.silence)
+	return t.askLayer(ctx, c, a)
 }
 
 // patience is how long the caller waits for the answer; 0 where sending the request may take longer than that.
@@ -111,34 +92,67 @@ func (t *Transport) patience(ctx context.Context, c *call) time.Duration {
 	return max(wait, time.Millisecond)
 }
 
-func (t *Transport) send(ctx context.Context, deadline *deadline, c *call, via http.RoundTripper, base *url.URL, path string, headers func(http.Header)) (*http.Response, error) {
-	req, err := c.request(base, path)
+// side is whom an attempt asks.
+type side bool
+
+const (
+	toLayer  side = true
+	toDirect side = false
+)
+
+// send makes an attempt's request. Layer is told how long its caller waits.
+func (t *Transport) send(a *attempt, c *call, to side, wait time.Duration) (*http.Response, error) {
+	via, target := t.base, c.atLayer
+	if to == toDirect {
+		via, target = t.directBase, at(t.directURL, c.op.DirectPath, c.req.URL.RawQuery)
+	} else if target == nil {
+		target = at(t.layerURL, c.path, c.req.URL.RawQuery)
+	}
+	req, err := c.request(a.ctx, target)
 	if err != nil {
 		return nil, err
 	}
-	headers(req.Header)
-	inject(ctx, req.Header)
+	if to == toLayer {
+		t.toLayer(req.Header, wait)
+	} else {
+		t.toDirect(req.Header)
+	}
+	inject(a.ctx, req.Header)
 	// What is in memory already is left as it is: net/http sends it with the headers, in one packet.
 	if c.body.content == nil && req.Body != nil {
-		req.Body = &upload{ReadCloser: req.Body, deadline: deadline}
+		req.Body = &upload{ReadCloser: req.Body, attempt: a}
 	}
-	return via.RoundTrip(req.WithContext(ctx))
+	return via.RoundTrip(req)
 }
 
 // failed tells the reasons for an error apart.
-func (o *outcome) failed(ctx context.Context, c *call, seen *progress) {
-	o.maybeDone = seen.sent.Load()
-	silent := errors.Is(context.Cause(ctx), errSilent)
+func (o *outcome) failed(c *call, a *attempt) {
+	cause := context.Cause(a.ctx)
+	silent := errors.Is(cause, errSilent)
+	unsent := !a.connected.Load()
+	if !a.traced.Load() {
+		// A carrier that does not say how far a request got may have sent all of it.
+		unsent = isDial(o.err)
+		a.sent.Store(!unsent)
+	}
+	o.maybeDone = a.sent.Load()
 	switch {
 	case errors.Is(o.err, errNoReplay):
-	case silent && seen.connected.Load():
+	case silent && !unsent:
 		o.reason, o.err = ReasonSilent, errSilent
-	case c.req.Context().Err() != nil || context.Cause(ctx) != nil && !silent:
-	case !seen.connected.Load():
+	case c.req.Context().Err() != nil || cause != nil && !silent:
+	case unsent:
 		o.reason = ReasonNotSent
 	default:
 		o.reason = ReasonBroken
 	}
+}
+
+// isDial says whether an error is one of finding or connecting to a host, before anything is sent.
+func isDial(err error) bool {
+	var network *net.OpError
+	var name *net.DNSError
+	return errors.As(err, &network) && network.Op == "dial" || errors.As(err, &name)
 }
 
 // read tells answers that stand for Layer's absence from others.

@@ -36,23 +36,34 @@ type body struct {
 	current  *attached
 }
 
-// bodyOf takes a request's body over. What is small is kept whole, and so are most reads, because two attempts of them may
+// take takes a request's body over. What is small is kept whole, and so are most reads, because two attempts of them may
 // run at a time.
-func bodyOf(req *http.Request, isRead bool) (*body, error) {
-	b := &body{length: req.ContentLength, encoding: req.Header.Get("Content-Encoding")}
-	switch {
-	case req.Body == nil || req.Body == http.NoBody:
-		b.none = true
-		return b, nil
-	case req.GetBody != nil && !isRead && req.ContentLength > bufferedMax:
-		b.reopen = req.GetBody
-		return b, nil
+func (b *body) take(req *http.Request, isRead bool) error {
+	b.length = req.ContentLength
+	if encoding := req.Header["Content-Encoding"]; len(encoding) > 0 {
+		b.encoding = encoding[0]
 	}
-	limit := int64(bufferedMax)
+	kept, limit := int64(bufferedMax), int64(bufferedMax)
+	if isRead {
+		kept = inspectedMax
+	}
 	if req.GetBody != nil {
 		limit = inspectedMax
 	}
-	return b, b.buffer(req.Body, limit)
+	switch {
+	case req.Body == nil || req.Body == http.NoBody:
+		b.none = true
+		return nil
+	case req.GetBody != nil && req.ContentLength > kept:
+		b.reopen = req.GetBody
+		return req.Body.Close()
+	}
+	err := b.buffer(req.Body, limit)
+	if b.once != nil && req.GetBody != nil {
+		b.once, b.reopen = nil, req.GetBody
+		return req.Body.Close()
+	}
+	return err
 }
 
 func (b *body) buffer(from io.ReadCloser, limit int64) error {
@@ -80,14 +91,18 @@ func readUpTo(from io.Reader, length, limit int64) ([]byte, error) {
 	if length <= 0 || length > limit {
 		return io.ReadAll(io.LimitReader(from, limit+1))
 	}
-	content := make([]byte, length)
-	if _, err := io.ReadFull(from, content); err != nil {
+	content := make([]byte, length+1)
+	count, err := io.ReadFull(from, content)
+	switch {
+	case err == nil:
+		return nil, errTooLong
+	case errors.Is(err, io.ErrUnexpectedEOF) && int64(count) == length:
+		return content[:count], nil
+	case errors.Is(err, io.EOF):
+		return nil, io.ErrUnexpectedEOF
+	default:
 		return nil, err
 	}
-	if count, _ := from.Read(make([]byte, 1)); count > 0 {
-		return nil, errTooLong
-	}
-	return content, nil
 }
 
 // canRace says whether two attempts can have the body at a time.
@@ -193,10 +208,11 @@ func (a *attached) Read(into []byte) (int, error) {
 func (a *attached) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.detached || a.keepOpen {
+	if a.detached || a.keepOpen || a.closed {
 		a.closed = true
 		return nil
 	}
+	a.closed = true
 	return a.from.Close()
 }
 
@@ -210,13 +226,17 @@ func (a *attached) release() {
 	}
 }
 
-// detach answers whether nothing was read.
+// detach answers whether nothing was read. What nobody else will read is closed.
 func (a *attached) detach() bool {
 	if a == nil {
 		return true
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !a.detached && !a.keepOpen && !a.closed {
+		a.closed = true
+		_ = a.from.Close()
+	}
 	a.detached = true
 	return !a.touched.Load()
 }

@@ -75,7 +75,7 @@ func (t *Transport) direct(ctx context.Context, c *call, out outcome) (*http.Res
 	resp, err := t.askDirect(ctx, c)
 	if errors.Is(err, errNoReplay) {
 		if c.writes && out.maybeDone {
-			return nil, "", &OutcomeUnknown{Operation: c.op.Name, Cause: out.cause()}
+			return nil, "", t.outcomeUnknown(c, out, out.reason)
 		}
 		return nil, "", errors.Join(errNoReplay, out.cause())
 	}
@@ -87,20 +87,22 @@ func (t *Transport) direct(ctx context.Context, c *call, out outcome) (*http.Res
 func (t *Transport) askDirect(ctx context.Context, c *call) (*http.Response, error) {
 	written := c.written()
 	t.memory.Add(written)
-	ctx, deadline := withDeadline(ctx, t.options.AnswerTimeout)
-	resp, err := t.send(ctx, deadline, c, t.directBase, t.directURL, c.op.DirectPath, t.toDirect)
+	a := &attempt{}
+	a.begin(ctx, t.options.AnswerTimeout)
+	a.timer = time.AfterFunc(a.wait, a.silence)
+	resp, err := t.send(a, c, toDirect, 0)
 	if !errors.Is(err, errNoReplay) {
 		t.afterWrite(ctx, written)
 	}
 	if err != nil {
-		deadline.end()
-		if errors.Is(context.Cause(ctx), errSilent) {
+		if errors.Is(context.Cause(a.ctx), errSilent) {
 			err = errSilent
 		}
+		a.end()
 		return nil, err
 	}
 	t.relocate(resp, c)
-	deadline.keep(resp)
+	a.keep(resp)
 	return resp, nil
 }
 
@@ -111,7 +113,7 @@ func (t *Transport) afterWrite(ctx context.Context, written operation.Written) {
 		return
 	}
 	t.memory.Add(written)
-	if t.breaker.IsOpen() {
+	if t.breaker.LeavesToProbe() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
@@ -127,17 +129,12 @@ func (t *Transport) relocate(resp *http.Response, c *call) {
 	if err != nil || target.Host == "" {
 		return
 	}
-	if path, ours := t.relative(target); ours {
-		base := *c.req.URL
-		base.Path, base.RawPath = t.basePath(c.req.URL), ""
-		resp.Header.Set("Location", at(&base, path, target.RawQuery).String())
+	if path, base := t.relative(target); base != nil {
+		called := *c.req.URL
+		called.Path, called.RawPath = "", ""
+		if _, own := t.relative(c.req.URL); own != nil {
+			called.Path = own.Path
+		}
+		resp.Header.Set("Location", at(&called, path, target.RawQuery).String())
 	}
-}
-
-// basePath answers the path of the base that a request was made for.
-func (t *Transport) basePath(target *url.URL) string {
-	if target.Host == t.layerURL.Host {
-		return t.layerURL.Path
-	}
-	return t.directURL.Path
 }

@@ -12,6 +12,8 @@ var (
 	ErrOutcomeUnknown = errors.New("the outcome of the write is unknown")
 	// ErrClosed is the cause of calls after [Transport.Close].
 	ErrClosed = errors.New("the transport is closed")
+	// ErrSameAddress is [New]'s error where there is no way past Layer: it would show the Turbopuffer key to Layer.
+	ErrSameAddress = errors.New("DirectURL is the address of Layer")
 )
 
 // LayerUnavailable says that Layer cannot be reached, and that the call needs it. Nothing waits or tries again.

@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"crypto/tls"
 	"time"
 )
 
@@ -18,3 +19,6 @@ func (t *Transport) ProbedForTest(times int) bool {
 	}
 	return true
 }
+
+// TrustForTest has the transport's own carrier to Layer trust a server.
+func (t *Transport) TrustForTest(config *tls.Config) { t.ownBase.TLSClientConfig = config }

@@ -227,9 +227,11 @@ func TestTheFirstAnswerWins(t *testing.T) {
 	if len(w.direct.asked()) != 1 {
 		t.Fatal("Turbopuffer was not asked")
 	}
-	w.direct.become(says(429, "slow down"))
-	got, err = w.call("POST", query, queryBody)
-	w.want(got, err, "200 late")
+	for _, refusal := range []int{429, 401, 403, 500} {
+		w.direct.become(says(refusal, "no"))
+		got, err = w.call("POST", query, queryBody)
+		w.want(got, err, "200 late")
+	}
 	if w.transport.Away() != nil {
 		t.Fatal("a slow answer was taken for absence")
 	}
@@ -315,4 +317,28 @@ func TestWhatNeedsLayerIsNotHedged(t *testing.T) {
 	if len(w.direct.asked()) != 0 {
 		t.Fatal("Turbopuffer was asked for what only Layer has")
 	}
+}
+
+// A client that never stops writing returns to a Layer that takes a while to be told.
+func TestReturnsWhileItWrites(t *testing.T) {
+	w, back := away(t)
+	ctx, stop := context.WithCancel(context.Background())
+	var writing sync.WaitGroup
+	for n := range 8 {
+		writing.Go(func() {
+			for id := 0; ctx.Err() == nil; id++ {
+				got, err := w.call("POST", write, fmt.Sprintf(`{"deletes":["%d-%d"]}`, n, id))
+				if err != nil || got != "200 direct" && w.transport.Away() != nil {
+					t.Error(got, err)
+				}
+			}
+		})
+	}
+	defer writing.Wait()
+	defer stop()
+	back(func(rw http.ResponseWriter, r *http.Request) {
+		time.Sleep(20 * time.Millisecond)
+		ok(rw, r)
+	})
+	until(t, "Layer is back", func() bool { return w.transport.Away() == nil })
 }

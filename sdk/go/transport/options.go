@@ -56,8 +56,13 @@ func (o Options) validated() (layer, direct *url.URL, err error) {
 	if o.DirectKey == "" && o.DirectURL == "" {
 		return layer, nil, nil
 	}
-	direct, err = baseURL("DirectURL", o.DirectURL)
-	return layer, direct, err
+	if direct, err = baseURL("DirectURL", o.DirectURL); err != nil {
+		return nil, nil, err
+	}
+	if sameHost(layer, direct) && layer.Path == direct.Path {
+		return nil, nil, ErrSameAddress
+	}
+	return layer, direct, nil
 }
 
 func baseURL(name, text string) (*url.URL, error) {
@@ -87,5 +92,7 @@ func newBase(connect time.Duration) *http.Transport {
 		MaxIdleConns:          512,
 		MaxIdleConnsPerHost:   512,
 		IdleConnTimeout:       60 * time.Second,
+		// Calls share a connection over HTTP/2. One whose other end is gone without a word would be tried for minutes.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: 5 * time.Second},
 	}
 }

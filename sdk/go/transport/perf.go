@@ -21,7 +21,7 @@ type Perf struct {
 }
 
 // Recorder takes in how the calls under its context went. It is safe for concurrent use; with several calls under one
-// context it tells of the last.
+// context, one after the other, it tells of the last.
 type Recorder struct {
 	mu      sync.Mutex
 	started time.Time
@@ -52,16 +52,14 @@ func (r *Recorder) Perf() Perf {
 	return r.perf
 }
 
-// Start notes that a call begins, unless an attempt of it began before.
+// Start notes that a call begins; it is not said of an attempt that follows another of the same call.
 func (r *Recorder) Start() {
 	if r == nil {
 		return
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.started.IsZero() {
-		r.started = time.Now()
-	}
+	r.started = time.Now()
 }
 
 // Finish notes what came of it. A later attempt takes an earlier one's place.

@@ -14,17 +14,20 @@ import (
 var errOvertaken = errors.New("the answer of Turbopuffer came first")
 
 // race asks Layer for a read, and Turbopuffer too where Layer does not begin its answer in the usual time. The attempt at
-// Layer runs on the caller's goroutine: as long as Layer answers in time, a read costs a timer and nothing more.
+// Layer runs on the caller's goroutine: as long as Layer answers in time, a read costs a timer and nothing more. That timer is
+// the attempt's own: it first says that Layer is slow, and in the end that it is silent.
 type race struct {
-	t         *Transport
-	c         *call
-	ctx       context.Context
-	stopLayer context.CancelCauseFunc
+	t   *Transport
+	c   *call
+	ctx context.Context
+
+	layer attempt
+	begun time.Time
 
 	mu         sync.Mutex
-	timer      *time.Timer
 	delay      time.Duration
 	over       bool // Layer's attempt has ended.
+	settled    bool // Whether to hedge is decided.
 	hedged     bool
 	won        bool // Turbopuffer's answer came while Layer gave none.
 	direct     outcome
@@ -33,13 +36,12 @@ type race struct {
 }
 
 func (t *Transport) race(ctx context.Context, c *call, pass breaker.Pass) (*http.Response, string, error) {
-	layerCtx, stopLayer := context.WithCancelCause(ctx)
-	r := &race{t: t, c: c, ctx: ctx, stopLayer: stopLayer, delay: t.hedge.Delay()}
-	t.hedge.Call()
+	r := &race{t: t, c: c, ctx: ctx, delay: t.hedge.Call(), begun: time.Now()}
+	r.layer.begin(ctx, t.options.AnswerTimeout)
 	r.mu.Lock()
-	r.timer = time.AfterFunc(r.delay, r.fired)
+	r.layer.timer = time.AfterFunc(min(r.delay, r.layer.wait), r.fired)
 	r.mu.Unlock()
-	out := t.askLayer(layerCtx, c)
+	out := t.askLayer(ctx, c, &r.layer)
 	hedged, won := r.layerEnded()
 	switch {
 	case won:
@@ -53,11 +55,8 @@ func (t *Transport) race(ctx context.Context, c *call, pass breaker.Pass) (*http
 	case hedged:
 		r.dropDirect()
 	}
-	if out.reason == "" && out.err == nil {
+	if out.marked && out.reason == "" {
 		t.hedge.Observe(out.took)
-		out.resp.Body = &answer{ReadCloser: out.resp.Body, done: func() { stopLayer(nil) }}
-	} else {
-		defer stopLayer(nil)
 	}
 	return t.settle(ctx, c, pass, out)
 }
@@ -67,32 +66,45 @@ func (r *race) layerEnded() (hedged, won bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
-	r.timer.Stop()
+	r.layer.timer.Stop()
 	return r.hedged, r.won
 }
 
-// fired asks Turbopuffer too, or looks again later.
+// fired asks Turbopuffer too, or looks again later, until Layer's time is over.
 func (r *race) fired() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.over || r.hedged {
+	if r.over {
 		return
 	}
+	left := r.layer.wait - time.Since(r.begun)
+	if left <= 0 {
+		r.layer.silence()
+		return
+	}
+	if !r.settled && !r.decide() {
+		left = min(left, r.delay)
+	}
+	r.layer.timer.Reset(left)
+}
+
+// decide asks Turbopuffer too where that is allowed; false: it is not allowed for now.
+func (r *race) decide() bool {
 	if !r.mayHedge() {
-		r.timer.Reset(r.delay)
-		return
+		return false
 	}
+	r.settled = true
 	if r.c.inspect(); r.c.op.NeedsLayer {
-		return
+		return true
 	}
 	ctx, stop := context.WithCancel(r.ctx)
-	r.directEnd = make(chan struct{})
+	r.directEnd, r.stopDirect = make(chan struct{}), stop
 	if r.hedged = r.t.beside(func() { r.askDirect(ctx) }); !r.hedged {
 		stop()
-		return
+		return true
 	}
-	r.stopDirect = stop
 	r.t.emit(Event{Kind: EventHedge, Operation: r.c.op.Name, Reason: ReasonHung})
+	return true
 }
 
 // mayHedge asks the budget, unless there is reason to believe that Layer stands still: then all reads must get away.
@@ -108,22 +120,28 @@ func (r *race) askDirect(ctx context.Context) {
 	r.won = !r.over && err == nil && !isRefusal(resp.StatusCode)
 	close(r.directEnd)
 	if r.won {
-		r.stopLayer(errOvertaken)
+		r.layer.cancel(errOvertaken)
 	}
 }
 
-// isRefusal says whether an answer of Turbopuffer leaves hope that Layer's will be better.
-func isRefusal(status int) bool { return status == http.StatusTooManyRequests || status >= 500 }
+// isRefusal says whether an answer of Turbopuffer leaves hope that Layer's will be better: it is overloaded, or does not take
+// the key for the direct way.
+func isRefusal(status int) bool {
+	switch status {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return status >= 500
+}
 
 // takeDirect answers what Turbopuffer says.
 func (r *race) takeDirect() (*http.Response, string, error) {
 	<-r.directEnd
-	r.stopLayer(nil)
+	r.t.emit(Event{Kind: EventFallback, Operation: r.c.op.Name, Reason: ReasonHung})
 	if r.direct.err != nil {
 		r.stopDirect()
 		return nil, TurbopufferDirect, r.direct.err
 	}
-	r.t.emit(Event{Kind: EventFallback, Operation: r.c.op.Name, Reason: ReasonHung})
 	r.direct.resp.Body = &answer{ReadCloser: r.direct.resp.Body, done: r.stopDirect}
 	return r.direct.resp, TurbopufferDirect, nil
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -10,35 +11,56 @@ import (
 
 // call is one RoundTrip.
 type call struct {
-	req    *http.Request
-	op     operation.Operation
-	path   string // Encoded, without the base's own.
-	body   *body
-	writes bool
-	seen   bool // Whether op knows the body already.
+	req     *http.Request
+	op      operation.Operation
+	path    string   // Encoded, without the base's own.
+	atLayer *url.URL // The request's own address where that is Layer's already.
+	body    body
+	writes  bool
+	seen    bool // Whether op knows the body already.
 }
 
 // route answers the call of a request; ours is false for one to a third host, which is none of this transport's business.
 func (t *Transport) route(req *http.Request) (c *call, ours bool) {
-	path, ours := t.relative(req.URL)
-	if !ours {
+	path, base := t.relative(req.URL)
+	if base == nil {
 		return nil, false
 	}
-	op := operation.Of(req.Method, path, req.URL.Query())
-	return &call{req: req, op: op, path: path, writes: op.Effect != operation.Read}, true
+	op := operation.Of(req.Method, path, req.URL.RawQuery)
+	c = &call{req: req, op: op, path: path, writes: op.Effect != operation.Read}
+	if base == t.layerURL && req.URL.User == nil && base.User == nil {
+		c.atLayer = req.URL
+	}
+	return c, true
 }
 
-// relative takes the base's path off; requests may name Layer's address or Turbopuffer's.
-func (t *Transport) relative(target *url.URL) (string, bool) {
-	for _, base := range []*url.URL{t.layerURL, t.directURL} {
-		if base == nil || !strings.EqualFold(base.Host, target.Host) || base.Scheme != target.Scheme {
+// relative takes the base's path off, and answers the base; requests may name Layer's address or Turbopuffer's.
+func (t *Transport) relative(target *url.URL) (string, *url.URL) {
+	for _, base := range [...]*url.URL{t.layerURL, t.directURL} {
+		if base == nil || base.Scheme != target.Scheme || !sameHost(base, target) {
 			continue
 		}
-		if rest, under := strings.CutPrefix(target.EscapedPath(), base.EscapedPath()); under {
-			return rest, true
+		rest, under := strings.CutPrefix(target.EscapedPath(), base.EscapedPath())
+		if under && (rest == "" || rest[0] == '/') {
+			return rest, base
 		}
 	}
-	return "", false
+	return "", nil
+}
+
+// sameHost knows that `host` and `host:443` are the same over https.
+func sameHost(one, other *url.URL) bool {
+	if strings.EqualFold(one.Host, other.Host) {
+		return true
+	}
+	return one.Scheme == other.Scheme && strings.EqualFold(one.Hostname(), other.Hostname()) && portOf(one) == portOf(other)
+}
+
+func portOf(target *url.URL) string {
+	if port := target.Port(); port != "" {
+		return port
+	}
+	return map[string]string{"http": "80", "https": "443"}[target.Scheme]
 }
 
 // inspect looks at the body, once, where it can change what the call is.
@@ -56,15 +78,18 @@ func (c *call) written() operation.Written {
 	return c.op.WrittenBy(c.body.inspect())
 }
 
-// request answers the call's request at another base.
-func (c *call) request(base *url.URL, path string) (*http.Request, error) {
+// request answers the call's request at an address, under a context, with headers of its own.
+func (c *call) request(ctx context.Context, target *url.URL) (*http.Request, error) {
 	from, err := c.body.open()
 	if err != nil {
 		return nil, err
 	}
-	req := c.req.Clone(c.req.Context())
-	req.URL = at(base, path, c.req.URL.RawQuery)
-	req.Host = ""
+	req := c.req.WithContext(ctx)
+	req.Header = c.req.Header.Clone()
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	req.URL, req.Host = target, ""
 	req.Body, req.ContentLength = from, c.body.length
 	if c.body.none {
 		req.Body, req.ContentLength = nil, 0

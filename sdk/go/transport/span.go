@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"net/http"
+	"reflect"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -13,9 +14,21 @@ import (
 
 const tracerName = "github.com/layer-mesh/layer/sdk/go"
 
-// startSpan costs next to nothing where the application has set no tracer provider.
+// idle is the type of the tracer provider of an application that has set none; nil where it cannot be told.
+var idle = func() reflect.Type {
+	if known := reflect.TypeOf(otel.GetTracerProvider()); known.String() == "*global.tracerProvider" {
+		return known
+	}
+	return nil
+}()
+
+// startSpan answers no span where the application has set no tracer provider.
 func startSpan(ctx context.Context, operation string) (context.Context, trace.Span) {
-	return otel.Tracer(tracerName).Start(ctx, "layer."+spanName(operation), trace.WithSpanKind(trace.SpanKindClient))
+	provider := otel.GetTracerProvider()
+	if reflect.TypeOf(provider) == idle {
+		return ctx, nil
+	}
+	return provider.Tracer(tracerName).Start(ctx, "layer."+spanName(operation), trace.WithSpanKind(trace.SpanKindClient))
 }
 
 func spanName(operation string) string {
@@ -26,6 +39,9 @@ func spanName(operation string) string {
 }
 
 func endSpan(span trace.Span, resp *http.Response, fallback string, err error) {
+	if span == nil {
+		return
+	}
 	defer span.End()
 	if !span.IsRecording() {
 		return

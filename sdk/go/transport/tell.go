@@ -20,8 +20,8 @@ const (
 	probeTimeout = time.Second
 	// tellTimeout bounds how long a direct write waits for Layer to be told of it, where Layer is there.
 	tellTimeout = 2 * time.Second
-	// healTimeout bounds how long Layer may take to be told everything before it is used again.
-	healTimeout = 60 * time.Second
+	// ownTimeout bounds each of the transport's own calls: telling everything may take as many as there are namespaces.
+	ownTimeout = 10 * time.Second
 	// idsPerCall is how many ids one call may name.
 	idsPerCall = 10_000
 	pagesMax   = 1_000
@@ -30,10 +30,10 @@ const (
 // probe asks whether Layer answers, and tells it what was written past it.
 func (t *Transport) probe(ctx context.Context) error {
 	if err := t.isReady(ctx); err != nil {
+		// A connection over HTTP/2 that hangs looks idle once its calls are over: the next probe must not take it again.
+		closeIdle(t.ownBase)
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, healTimeout)
-	defer cancel()
 	return t.tell(ctx)
 }
 
@@ -54,8 +54,12 @@ func (t *Transport) isReady(ctx context.Context) error {
 // tell tells Layer everything that is remembered. Whoever returns from it knows that what was remembered before is told,
 // also where another goroutine has taken it. What could not be told is remembered again.
 func (t *Transport) tell(ctx context.Context) error {
-	t.telling.Lock()
-	defer t.telling.Unlock()
+	select {
+	case t.telling <- struct{}{}:
+		defer func() { <-t.telling }()
+	case <-ctx.Done():
+		return t.untold(ctx.Err())
+	}
 	writes, everything := t.memory.Take()
 	if everything {
 		if err := t.tellEverything(ctx); err != nil {
@@ -75,7 +79,7 @@ func (t *Transport) tell(ctx context.Context) error {
 }
 
 func (t *Transport) untold(err error) error {
-	t.emit(Event{Kind: EventUntold, Err: err})
+	t.emit(Event{Kind: EventUntold, Reason: ReasonUntold, Err: err})
 	return err
 }
 
@@ -169,6 +173,8 @@ const ownAnswerMax = 4 << 20
 
 // ownCall makes a call of Layer that no application has made.
 func (t *Transport) ownCall(ctx context.Context, method, path, query string, body []byte) (*http.Response, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, ownTimeout)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, at(t.layerURL, path, query).String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err

@@ -20,17 +20,18 @@ type Transport struct {
 	options             Options
 	layerURL, directURL *url.URL
 	base, directBase    http.RoundTripper
-	owned               []*http.Transport
+	ownBase, ownDirect  *http.Transport // nil where the application has its own.
+	layerAuth, longest  []string        // Headers' values.
 	breaker             *breaker.Breaker
 	hedge               *hedge.Hedge
 	memory              memory.Memory
-	telling             sync.Mutex
-	closing             sync.Mutex // Held while closed is set, and while an attempt is begun beside a call.
+	telling             chan struct{} // Full while somebody tells Layer what it remembers.
+	closing             sync.Mutex    // Held while closed is set, and while an attempt is begun beside a call.
 	closed              atomic.Bool
 	attempts            sync.WaitGroup
 }
 
-// New makes a transport. It connects to nothing yet.
+// New makes a transport. It connects to nothing yet. The error names the option that is missing or wrong.
 func New(options Options) (*Transport, error) {
 	layer, direct, err := options.validated()
 	if err != nil {
@@ -41,7 +42,10 @@ func New(options Options) (*Transport, error) {
 	if options.Logger == nil {
 		options.Logger = slog.Default()
 	}
-	t := &Transport{options: options, layerURL: layer, directURL: direct, hedge: hedge.New()}
+	t := &Transport{options: options, layerURL: layer, directURL: direct, hedge: hedge.New(), telling: make(chan struct{}, 1), longest: milliseconds(options.AnswerTimeout)}
+	if options.LayerKey != "" {
+		t.layerAuth = []string{bearer(options.LayerKey)}
+	}
 	t.base, t.directBase = t.bases()
 	t.breaker = breaker.New(breaker.Options{
 		ProbeInitial: options.ProbeInitial,
@@ -59,14 +63,20 @@ func (t *Transport) bases() (layer, direct http.RoundTripper) {
 		direct = layer
 	}
 	if layer == nil {
-		own := newBase(t.options.ConnectTimeout)
-		layer, t.owned = own, append(t.owned, own)
+		t.ownBase = newBase(t.options.ConnectTimeout)
+		layer = t.ownBase
 	}
 	if direct == nil {
-		own := newBase(directConnectTimeout)
-		direct, t.owned = own, append(t.owned, own)
+		t.ownDirect = newBase(directConnectTimeout)
+		direct = t.ownDirect
 	}
 	return layer, direct
+}
+
+func closeIdle(own *http.Transport) {
+	if own != nil {
+		own.CloseIdleConnections()
+	}
 }
 
 func orDefault(value, otherwise time.Duration) time.Duration {
@@ -116,13 +126,13 @@ func (t *Transport) Close() error {
 	t.closing.Unlock()
 	t.breaker.Close()
 	t.attempts.Wait()
-	for _, own := range t.owned {
-		own.CloseIdleConnections()
-	}
+	closeIdle(t.ownBase)
+	closeIdle(t.ownDirect)
 	return nil
 }
 
-// RoundTrip makes the call, at most once of Layer and at most once of Turbopuffer.
+// RoundTrip makes the call, at most once of Layer and at most once of Turbopuffer. Its errors are [LayerUnavailable],
+// [OutcomeUnknown], [ErrClosed], and the original error of whoever was asked last.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.closed.Load() {
 		closeBody(req)
@@ -130,10 +140,12 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	c, ours := t.route(req)
 	if !ours {
-		return t.base.RoundTrip(req)
+		return t.base.RoundTrip(toThird(req))
 	}
 	recorder := RecorderOf(req.Context())
-	recorder.Start()
+	if isFirst(req.Header) {
+		recorder.Start()
+	}
 	ctx, span := startSpan(req.Context(), c.op.Name)
 	resp, fallback, err := t.roundTrip(ctx, c)
 	endSpan(span, resp, fallback, err)
@@ -142,8 +154,16 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	resp.Request = req
-	resp.Body = &answer{ReadCloser: resp.Body, done: recorder.touch}
+	if recorder != nil {
+		resp.Body = &answer{ReadCloser: resp.Body, done: recorder.touch}
+	}
 	return resp, nil
+}
+
+// isFirst says whether a request is not one of the official client's retries.
+func isFirst(header http.Header) bool {
+	count := header[headerRetryCount]
+	return len(count) == 0 || count[0] == "0"
 }
 
 // beside runs an attempt beside its call's own goroutine, unless the transport is closed.
@@ -164,13 +184,12 @@ func closeBody(req *http.Request) {
 }
 
 func (t *Transport) roundTrip(ctx context.Context, c *call) (*http.Response, string, error) {
-	var err error
-	if c.body, err = bodyOf(c.req, c.op.Effect == operation.Read && t.Falls()); err != nil {
+	if err := c.body.take(c.req, c.op.Effect == operation.Read && t.Falls()); err != nil {
 		return nil, "", err
 	}
 	defer c.body.close()
 	if !t.Falls() {
-		out := t.askLayer(ctx, c)
+		out := t.askLayerAlone(ctx, c)
 		return out.resp, "", out.err
 	}
 	pass, away := t.breaker.Allow()
@@ -180,7 +199,7 @@ func (t *Transport) roundTrip(ctx context.Context, c *call) (*http.Response, str
 	case c.op.Effect == operation.Read && !c.op.NeedsLayer && !t.options.NoHedge && c.body.canRace():
 		return t.race(ctx, c, pass)
 	default:
-		return t.settle(ctx, c, pass, t.askLayer(ctx, c))
+		return t.settle(ctx, c, pass, t.askLayerAlone(ctx, c))
 	}
 }
 
@@ -196,8 +215,8 @@ func (t *Transport) settle(ctx context.Context, c *call, pass breaker.Pass, out 
 	return out.resp, "", out.err
 }
 
-// patient is how long a caller must have waited for its own deadline to say something about Layer.
-const patient = 500 * time.Millisecond
+// Patient is how long a caller must have waited for its own deadline to say something about Layer.
+const Patient = 500 * time.Millisecond
 
 func (t *Transport) report(ctx context.Context, pass breaker.Pass, out outcome) {
 	switch {
@@ -208,16 +227,15 @@ func (t *Transport) report(ctx context.Context, pass breaker.Pass, out outcome) 
 		t.breaker.Failed(pass, out.failure())
 	case out.err == nil && out.marked:
 		t.breaker.Answered(pass)
-	case out.err != nil && ctx.Err() == context.DeadlineExceeded && out.took >= patient:
+	case out.err != nil && ctx.Err() == context.DeadlineExceeded && out.took >= Patient:
 		t.breaker.Failed(pass, &failure{ReasonSilent, errSilent})
 	}
 }
 
 func (t *Transport) changed(open bool, cause error) {
 	if open {
-		for _, own := range t.owned {
-			own.CloseIdleConnections()
-		}
+		// Those to Turbopuffer are needed now.
+		closeIdle(t.ownBase)
 		t.options.Logger.Warn("Layer is away; calls that do not need it go to Turbopuffer directly", slog.Any("cause", cause))
 		t.emit(Event{Kind: EventOpened, Reason: ReasonOf(cause), Err: cause})
 		return

@@ -42,7 +42,7 @@ func (d *documents) settle(ctx context.Context, indices []int, tell func(EventKi
 	case err == nil:
 		d.note(indices, results, Completed, tell)
 		return nil
-	case passing(err) || ctx.Err() != nil:
+	case meaningOf(err) != never || ctx.Err() != nil:
 		return err
 	case len(indices) == 1:
 		d.results[indices[0]] = DocumentResult{Err: Permanent(err)}

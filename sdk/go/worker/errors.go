@@ -3,10 +3,12 @@ package worker
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/layer-mesh/layer/sdk/go/layer"
 	"github.com/layer-mesh/layer/sdk/go/transport"
 )
 
@@ -29,26 +31,59 @@ func panicked(cause any) error { return fmt.Errorf("the handler panicked: %v", c
 // messageMax is how much of an error's text Layer keeps.
 const messageMax = 1024
 
+// messageOf answers text that the contract takes, which is UTF-8 alone.
 func messageOf(err error) string {
 	text := err.Error()
-	return text[:min(len(text), messageMax)]
+	return strings.ToValidUTF8(text[:min(len(text), messageMax)], "")
 }
 
-// passing says whether a call may succeed later: it may be made again, as all calls of workers but claims can.
-func passing(err error) bool {
-	if errors.Is(err, transport.ErrLayerUnavailable) || errors.Is(err, transport.ErrOutcomeUnknown) {
-		return true
-	}
+// meaning is what an error says about the call.
+type meaning int
+
+const (
+	// away: Layer, or what it needs, is away or does not let this worker in, and may be back. All calls of workers but claims may
+	// be made again.
+	away meaning = iota
+	// never: what is in the call will not do, however often it is made.
+	never
+	// gone: the pipeline, the function or the document is not what it was.
+	gone
+)
+
+// meaningOf follows docs/grpc-errors.md, as the workers that are part of Layer do. What is in doubt is away: it must not make
+// dead letters of work that is well done.
+func meaningOf(err error) meaning {
 	known, is := status.FromError(err)
-	if !is || IsPermanent(err) {
-		return false
+	switch {
+	case errors.Is(err, transport.ErrClosed):
+		return gone
+	case errors.Is(err, transport.ErrLayerUnavailable) || errors.Is(err, transport.ErrOutcomeUnknown):
+		return away
+	case !is || IsPermanent(err):
+		return never
+	}
+	reason := layer.ReasonOf(err)
+	switch reason {
+	case "STALE_VERSION", "DOCUMENT_NOT_FOUND", "PIPELINE_NOT_FOUND", "FUNCTION_NOT_FOUND":
+		return gone
+	case "ROUTER_REFUSED": // Operators repair the keys.
+		return away
 	}
 	switch known.Code() {
-	case codes.Unavailable, codes.ResourceExhausted, codes.DeadlineExceeded, codes.Internal, codes.Unknown:
-		return true
-	default:
-		return false
+	case codes.InvalidArgument, codes.OutOfRange:
+		return never
+	case codes.FailedPrecondition, codes.NotFound, codes.AlreadyExists, codes.DataLoss, codes.Unimplemented:
+		if reason != "" { // Otherwise it is of something that stands before Layer.
+			return never
+		}
 	}
+	return away
+}
+
+// endsWorker says whether a claim's error is for whoever runs the worker. A key that is refused is.
+func endsWorker(err error) bool {
+	code := status.Code(err)
+	return meaningOf(err) != away || code == codes.Unauthenticated || code == codes.PermissionDenied
 }
 
 // complete answers an error that names what is missing of a work.

@@ -146,7 +146,7 @@ func (t *items) complete(ctx context.Context, in *functionv1.CompleteRequest, of
 	case err == nil:
 		t.note(of, results, Completed, tell)
 		return nil
-	case passing(err) || ctx.Err() != nil:
+	case meaningOf(err) != never || ctx.Err() != nil:
 		return err
 	case len(of) == 1:
 		t.results[of[0]] = ItemResult{Err: Permanent(err)}

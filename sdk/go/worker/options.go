@@ -26,7 +26,7 @@ type Options struct {
 	DrainTimeout time.Duration
 	// IgnoreSignals leaves SIGTERM and SIGINT to the application; otherwise they stop the worker.
 	IgnoreSignals bool
-	// UntilIdle stops the worker once a claim finds nothing.
+	// UntilIdle ends the worker once claims find nothing and all batches are done.
 	UntilIdle bool
 	// OnEvent is told of what happens, for counters. It must not block.
 	OnEvent func(Event)

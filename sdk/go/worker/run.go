@@ -85,7 +85,9 @@ func (r *run) slot() {
 		// Not under stopping: a claim that is broken off may have claimed all the same.
 		claimed, err := r.work.claim(r.alive, r.options)
 		switch {
-		case err != nil && !passing(err):
+		case err != nil && r.alive.Err() != nil:
+			// The time to drain was over before the claim. What it may have claimed waits for its lease to end.
+		case err != nil && endsWorker(err):
 			err = fmt.Errorf("%s cannot be worked on: %w", r.work.name(), err)
 			r.fatal.CompareAndSwap(nil, &err)
 			r.stop()
@@ -94,7 +96,8 @@ func (r *run) slot() {
 			sleep(r.stopping, pause)
 			pause = min(pause*2, 10*r.options.Pause)
 		case claimed == nil && r.options.UntilIdle:
-			r.stop()
+			// Not for the others: what they work on takes the time that it takes.
+			return
 		case claimed != nil:
 			pause = r.options.Pause
 			r.do(claimed)
@@ -136,7 +139,8 @@ func (r *run) do(claimed batch) {
 	}
 }
 
-// deliver hands in until it is done, or until the leases are gone.
+// deliver hands in until it is done, until the leases are gone, or until Layer refuses what is left, which then waits for its
+// lease to end.
 func (r *run) deliver(ctx context.Context, claimed batch, tell func(EventKind, int)) {
 	for pause := r.options.Pause / 10; ctx.Err() == nil; pause = min(pause*2, 5*r.options.Pause) {
 		err := claimed.deliver(ctx, tell)
@@ -144,6 +148,9 @@ func (r *run) deliver(ctx context.Context, claimed batch, tell func(EventKind, i
 			return
 		}
 		r.tell(Event{Kind: CallFailed, Err: err})
+		if meaningOf(err) != away {
+			return
+		}
 		sleep(ctx, pause)
 	}
 }

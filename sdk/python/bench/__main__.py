@@ -56,33 +56,38 @@ QUERY: dict[str, Any] = {
 WRITE: dict[str, Any] = {"upsert_rows": [row(1)], "distance_metric": "cosine_distance"}
 
 
-def timed(call: Callable[[], Any], count: int) -> float:
-    """The median time of a call, in milliseconds."""
-    took = []
+Cost = tuple[float, float]
+"""Of a call, in milliseconds: the median of its time, and the mean of what it takes of this process's CPU."""
+
+
+def timed(call: Callable[[], Any], count: int) -> Cost:
+    """What a call costs."""
+    took, cpu = [], time.process_time()
     for _ in range(count):
         begun = time.perf_counter()
         call()
         took.append(time.perf_counter() - begun)
-    return statistics.median(took) * 1000
+    return statistics.median(took) * 1000, (time.process_time() - cpu) / count * 1000
 
 
-async def timed_async(call: Callable[[], Awaitable[Any]], count: int) -> float:
+async def timed_async(call: Callable[[], Awaitable[Any]], count: int) -> Cost:
     """The same on asyncio."""
-    took = []
+    took, cpu = [], time.process_time()
     for _ in range(count):
         begun = time.perf_counter()
         await call()
         took.append(time.perf_counter() - begun)
-    return statistics.median(took) * 1000
+    return statistics.median(took) * 1000, (time.process_time() - cpu) / count * 1000
 
 
 Rounds = list[tuple[float, float]]
-"""For each round the official client's median and this one's, in milliseconds."""
+"""For each round the official client's figure and this one's, in milliseconds."""
+Costs = list[tuple[Cost, Cost]]
 
 
-def in_turns(rounds: int, official: Callable[[], float], ours: Callable[[], float]) -> Rounds:
+def in_turns(rounds: int, official: Callable[[], Cost], ours: Callable[[], Cost]) -> Costs:
     """Measures both in each round; who is first turns."""
-    measured: Rounds = []
+    measured: Costs = []
     for number in range(rounds):
         if number % 2:
             second, first = ours(), official()
@@ -92,7 +97,7 @@ def in_turns(rounds: int, official: Callable[[], float], ours: Callable[[], floa
     return measured
 
 
-def threads(mesh: Mesh, rounds: int, calls: int) -> dict[str, Rounds]:
+def threads(mesh: Mesh, rounds: int, calls: int) -> dict[str, Costs]:
     """The clients for threads."""
     official = Turbopuffer(base_url=mesh.url, api_key=KEY)
     ours = mesh.client()
@@ -108,7 +113,7 @@ def threads(mesh: Mesh, rounds: int, calls: int) -> dict[str, Rounds]:
     return results
 
 
-def loop(mesh: Mesh, rounds: int, calls: int) -> dict[str, Rounds]:
+def loop(mesh: Mesh, rounds: int, calls: int) -> dict[str, Costs]:
     """The clients for asyncio."""
     results = {}
     with asyncio.Runner() as runner:
@@ -150,6 +155,11 @@ def without_layer(mesh: Mesh, times: int) -> dict[str, list[tuple[float, float]]
     return results
 
 
+def figures(costs: dict[str, Costs], which: int) -> dict[str, Rounds]:
+    """One of both figures of a cost."""
+    return {name: [(one[which], two[which]) for one, two in rounds] for name, rounds in costs.items()}
+
+
 def spread(values: list[float], digits: int) -> str:
     """The median, with the lowest and highest."""
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
@@ -161,7 +171,7 @@ def table(title: str, names: tuple[str, str, str], results: dict[str, Rounds]) -
     for name, rounds in results.items():
         ratio = spread([ours / official for official, ours in rounds], 3)
         lines.append(
-            f"| {name} | {spread([each[0] for each in rounds], 2)} | {spread([each[1] for each in rounds], 2)} | {ratio} |"
+            f"| {name} | {spread([each[0] for each in rounds], 3)} | {spread([each[1] for each in rounds], 3)} | {ratio} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -189,7 +199,10 @@ def main() -> None:
     machine = (
         f"\nPython {platform.python_version()}, {os.cpu_count()} cores, {given.rounds} rounds of {given.calls} calls.\n"
     )
-    page = PAGE_HEAD + machine + table("A call through Layer", ("official client", "this SDK", "ratio"), costs)
+    names = ("official client", "this SDK", "ratio")
+    page = PAGE_HEAD + machine + table("A call through Layer", names, figures(costs, 0))
+    page += table("What it takes of the client's CPU", names, figures(costs, 1))
+    page += "\nThe second table hangs less on what else the machine does.\n"
     page += table(
         "The first answer without Layer", ("official client at Turbopuffer", "this SDK past Layer", "ratio"), absent
     )

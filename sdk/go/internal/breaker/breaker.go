@@ -22,7 +22,8 @@ type Options struct {
 	ProbeMax time.Duration
 	// Probe asks whether Layer is back, and readies it. It is called by one goroutine at a time.
 	Probe func(context.Context) error
-	// MayClose is asked under the breaker's lock after a probe that succeeded: false probes again at once.
+	// MayClose is asked under the breaker's lock after the first probe that succeeded: false probes once more, at once, while
+	// [Breaker.LeavesToProbe] is false.
 	MayClose func() bool
 	// OnChange is told of each transition, with the failure that opened it.
 	OnChange func(open bool, cause error)
@@ -38,10 +39,11 @@ type Breaker struct {
 	mu         sync.Mutex
 	open       bool
 	closed     bool
+	healing    bool // The last probe before it closes is under way.
+	again      bool // Something came up meanwhile that the probe does not know of.
 	failures   int
 	generation uint64
 	cause      error
-	opened     chan struct{}
 	stop       context.CancelFunc
 	probing    sync.WaitGroup
 }
@@ -57,18 +59,12 @@ func New(options Options) *Breaker {
 	if options.ProbeMax == 0 {
 		options.ProbeMax = 15 * time.Second
 	}
-	return &Breaker{options: options, opened: make(chan struct{})}
+	return &Breaker{options: options}
 }
 
 // Pass is leave to call Layer. What becomes of the call is reported with it, so that a call which began before an outage
 // says nothing about the time after it.
-type Pass struct {
-	generation uint64
-	opened     <-chan struct{}
-}
-
-// Opened is closed when the breaker opens.
-func (p Pass) Opened() <-chan struct{} { return p.opened }
+type Pass struct{ generation uint64 }
 
 // Allow answers a pass, or the failure that opened the breaker.
 func (b *Breaker) Allow() (Pass, error) {
@@ -77,7 +73,7 @@ func (b *Breaker) Allow() (Pass, error) {
 	if b.open {
 		return Pass{}, b.cause
 	}
-	return Pass{generation: b.generation, opened: b.opened}, nil
+	return Pass{generation: b.generation}, nil
 }
 
 // IsOpen says whether calls go past Layer.
@@ -85,6 +81,14 @@ func (b *Breaker) IsOpen() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.open
+}
+
+// LeavesToProbe says whether what is done now will be seen by a probe before the breaker closes. It is false while the
+// breaker is closed, and during the last probe: otherwise a client that never stops writing past Layer would never return to it.
+func (b *Breaker) LeavesToProbe() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.open && !b.healing
 }
 
 // Doubtful says whether a failure was counted that no answer of Layer has made up for.
@@ -113,7 +117,7 @@ func (b *Breaker) Unreachable(pass Pass, cause error) {
 	b.report(pass, cause, b.options.Failures)
 }
 
-// Trip opens the breaker whatever was reported before.
+// Trip opens the breaker whatever was reported before; where it is open, it does not close before another probe.
 func (b *Breaker) Trip(cause error) {
 	b.mu.Lock()
 	changed := b.trip(cause)
@@ -137,11 +141,11 @@ func (b *Breaker) count(pass Pass, cause error, weight int) bool {
 }
 
 func (b *Breaker) trip(cause error) bool {
+	b.again = true
 	if b.open || b.closed {
 		return false
 	}
 	b.open, b.cause = true, cause
-	close(b.opened)
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	b.probing.Add(1)

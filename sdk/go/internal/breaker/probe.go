@@ -23,8 +23,10 @@ func (b *Breaker) probe(ctx context.Context) {
 
 // probeOnce asks once, and again at once while a probe succeeded and something came up meanwhile.
 func (b *Breaker) probeOnce(ctx context.Context) bool {
-	for ctx.Err() == nil {
+	for healing := false; ctx.Err() == nil; healing = true {
+		b.heals(healing)
 		if b.options.Probe != nil && b.options.Probe(ctx) != nil {
+			b.heals(false)
 			return false
 		}
 		if b.shut() {
@@ -32,6 +34,12 @@ func (b *Breaker) probeOnce(ctx context.Context) bool {
 		}
 	}
 	return true
+}
+
+func (b *Breaker) heals(healing bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.healing, b.again = healing, false
 }
 
 // shut closes the breaker where nothing speaks against it.
@@ -44,13 +52,12 @@ func (b *Breaker) shut() bool {
 func (b *Breaker) reset() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.options.MayClose != nil && !b.options.MayClose() {
+	if b.again || !b.healing && b.options.MayClose != nil && !b.options.MayClose() {
 		return false
 	}
 	b.stop()
-	b.open, b.failures, b.cause, b.stop = false, 0, nil, nil
+	b.open, b.healing, b.failures, b.cause, b.stop = false, false, 0, nil, nil
 	b.generation++
-	b.opened = make(chan struct{})
 	return true
 }
 

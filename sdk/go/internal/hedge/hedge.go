@@ -35,11 +35,12 @@ type Hedge struct {
 // New makes one that has seen nothing and has its whole budget.
 func New() *Hedge { return &Hedge{delay: delayDefault, budget: budgetBurst} }
 
-// Delay answers how long a read waits for Layer's first byte before Turbopuffer is asked too: three times the 95th
-// percentile of the last answers, within bounds.
-func (h *Hedge) Delay() time.Duration {
+// Call counts a read towards the budget. It answers how long the read waits for Layer's first byte before Turbopuffer is
+// asked too: three times the 95th percentile of the last answers, within bounds.
+func (h *Hedge) Call() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.budget = min(h.budget+budgetRatio, budgetBurst)
 	return h.delay
 }
 
@@ -55,18 +56,12 @@ func (h *Hedge) Observe(latency time.Duration) {
 }
 
 func (h *Hedge) learned() time.Duration {
-	known := slices.Clone(h.samples[:min(h.seen, window)])
+	samples := h.samples
+	known := samples[:min(h.seen, window)]
 	slices.Sort(known)
 	// The nearest rank: the smallest sample that 95 % are not above.
 	p95 := known[(len(known)*95+99)/100-1]
 	return min(max(factor*p95, delayMin), delayMax)
-}
-
-// Call counts a read towards the budget.
-func (h *Hedge) Call() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.budget = min(h.budget+budgetRatio, budgetBurst)
 }
 
 // Take says whether the budget allows a hedge, and takes it.

@@ -28,7 +28,7 @@ func TestLearnsItsDelay(t *testing.T) {
 	}
 	for _, step := range steps {
 		observe(step.latency, step.times)
-		if got := h.Delay(); got != step.want {
+		if got := h.Call(); got != step.want {
 			t.Errorf("after %d of %v: %v, want %v", step.times, step.latency, got, step.want)
 		}
 	}
@@ -44,13 +44,13 @@ func TestTakesThe95thPercentile(t *testing.T) {
 		}
 		h.Observe(latency)
 	}
-	if got := h.Delay(); got != 300*time.Millisecond {
+	if got := h.Call(); got != 300*time.Millisecond {
 		t.Fatalf("%v", got)
 	}
 	for range 32 {
 		h.Observe(time.Minute)
 	}
-	if got := h.Delay(); got != 2*time.Second {
+	if got := h.Call(); got != 2*time.Second {
 		t.Fatalf("%v", got)
 	}
 }

@@ -7,7 +7,6 @@ package operation
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 )
 
@@ -46,15 +45,32 @@ type Operation struct {
 	extensions bool
 }
 
-// Of finds the operation of a method and an encoded path, such as `/v2/namespaces/n/query`, with its query.
-func Of(method, path string, query url.Values) Operation {
-	segments := strings.Split(strings.TrimPrefix(withoutRegion(path), "/"), "/")
+// Of finds the operation of a method and an encoded path, such as `/v2/namespaces/n/query`, with its query as it stands
+// after the question mark. It is asked for every call, and so allocates nothing for most.
+func Of(method, path, rawQuery string) Operation {
+	plain := withoutRegion(path)
+	var into [segmentsMax]string
+	segments := split(plain, into[:0])
 	for i := range table {
 		if table[i].method == method && table[i].matches(segments) {
-			return table[i].operation(segments, query)
+			return table[i].operation(plain, segments, rawQuery)
 		}
 	}
 	return unknown(method, path)
+}
+
+// segmentsMax is more than any path of the table has.
+const segmentsMax = 8
+
+// split answers the segments of a path, as far as there is room for them.
+func split(path string, into []string) []string {
+	rest, more := strings.TrimPrefix(path, "/"), true
+	for more && len(into) < cap(into) {
+		var segment string
+		segment, rest, more = strings.Cut(rest, "/")
+		into = append(into, segment)
+	}
+	return into
 }
 
 func unknown(method, path string) Operation {

@@ -44,12 +44,12 @@ func (r *row) matches(segments []string) bool {
 	return true
 }
 
-func (r *row) operation(segments []string, query url.Values) Operation {
+func (r *row) operation(path string, segments []string, rawQuery string) Operation {
 	found := Operation{
 		Name:       r.name,
 		Effect:     r.effect,
-		NeedsLayer: r.away == fail || r.queryNeedsLayer(query),
-		DirectPath: "/" + strings.Join(segments, "/"),
+		NeedsLayer: r.away == fail || r.queryNeedsLayer(rawQuery),
+		DirectPath: path,
 		extensions: r.extensions,
 	}
 	if len(segments) > 2 && segments[1] == "namespaces" {
@@ -61,7 +61,12 @@ func (r *row) operation(segments []string, query url.Values) Operation {
 	return found
 }
 
-func (r *row) queryNeedsLayer(query url.Values) bool {
+// queryNeedsLayer reads the query as net/url does: what it cannot read is left out.
+func (r *row) queryNeedsLayer(rawQuery string) bool {
+	if rawQuery == "" || len(r.queryKeys) == 0 && !r.includeLayer {
+		return false
+	}
+	query, _ := url.ParseQuery(rawQuery)
 	for _, key := range r.queryKeys {
 		if query.Has(key) {
 			return true
@@ -92,6 +97,9 @@ func filled(pattern, segments []string) []string {
 func isVariable(segment string) bool { return strings.HasPrefix(segment, "{") }
 
 func decoded(segment string) string {
+	if strings.IndexByte(segment, '%') < 0 {
+		return segment
+	}
 	if plain, err := url.PathUnescape(segment); err == nil {
 		return plain
 	}

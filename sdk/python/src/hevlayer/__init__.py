@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from . import messages
 from ._async.client import AsyncHevlayer
+from ._async.namespace_perf import AsyncLayerNamespace
 from ._async.transport import AsyncFallThroughTransport
 from ._blobs import Blob
 from ._errors import LayerRefused, LayerUnavailable, NoAnswerInTime, OutcomeUnknown, UnmarkedAnswer
@@ -18,6 +19,7 @@ from ._perf import LayerPerf, LayerResponse, PerfRecord, record_perf
 from ._settings import Settings
 from ._status import LayerStatus
 from ._sync.client import Hevlayer
+from ._sync.namespace_perf import LayerNamespace
 from ._sync.transport import FallThroughTransport
 from ._values import Document, Documents, Vector
 from ._version import VERSION as __version__
@@ -26,6 +28,7 @@ from ._warm import WarmHint, WarmJob, WarmStep
 __all__ = [
     "AsyncFallThroughTransport",
     "AsyncHevlayer",
+    "AsyncLayerNamespace",
     "Blob",
     "ChunkRow",
     "Document",
@@ -34,6 +37,7 @@ __all__ = [
     "FallThroughTransport",
     "Hevlayer",
     "LayerError",
+    "LayerNamespace",
     "LayerPerf",
     "LayerRefused",
     "LayerResponse",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx2
 
-from ._operations import without_region
+from ._operations import path_of
 
 
 class Addresses:
@@ -25,10 +25,9 @@ class Addresses:
 
     def path_at_layer(self, url: httpx2.URL) -> str | None:
         """Path and query behind Layer's address, without a region; None for a URL that is elsewhere."""
-        path = url.raw_path.decode()
-        if (url.scheme, url.host, url.port) != self._layer or not path.startswith(self._prefix + "/"):
+        if (url.scheme, url.host, url.port) != self._layer:
             return None
-        return without_region(path[len(self._prefix) :])
+        return path_of(url.raw_path, self._prefix)
 
     def turbopuffer(self, path: str) -> httpx2.URL:
         """The URL of a path, with its query, at Turbopuffer."""

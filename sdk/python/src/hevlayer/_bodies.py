@@ -41,10 +41,14 @@ IDEMPOTENT_KEYS = frozenset(
 """A write with other members than these must not be repeated."""
 
 
-def read(content: bytes, encoding: str | None) -> Body | None:
+GZIP = b"\x1f\x8b"
+"""What a compressed body begins with, and JSON never does."""
+
+
+def read(content: bytes) -> Body | None:
     """The body's object; None for one that cannot be read, or is no object."""
     try:
-        plain = gzip.decompress(content) if encoding == "gzip" else content
+        plain = gzip.decompress(content) if content.startswith(GZIP) else content
         body = orjson.loads(plain)
     except (OSError, EOFError, zlib.error, orjson.JSONDecodeError):
         return None

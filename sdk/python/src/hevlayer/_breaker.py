@@ -45,8 +45,10 @@ class Breaker:
     def _count(self, failure: Failure, cause: BaseException | None) -> None:
         with self._lock:
             self._failures += 1
-            if self._failures >= self._failures_to_open:
-                self.open(cause, failure.value)
+            enough = self._failures >= self._failures_to_open
+        # Without the lock: who is told of it may take its time.
+        if enough:
+            self.open(cause, failure.value)
 
     def open(self, cause: BaseException | None, why: str) -> None:
         """Opens it, if it is closed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cached_property
 from urllib.parse import parse_qs, unquote
 
@@ -31,8 +32,8 @@ class Call:
         self._path = path
         self._addresses = addresses
         self._content = request.content
-        # The transports below compress in place.
-        self._encoding = request.headers.get("content-encoding")
+        self.timeouts: dict[str, float | None] = request.extensions.get("timeout") or {}
+        """The client's own, in seconds, by phase; connecting to Layer has a shorter one."""
         self._operation: Operation | None = find(request.method, path.partition("?")[0])
 
     @property
@@ -42,7 +43,7 @@ class Call:
 
     @cached_property
     def _body(self) -> _bodies.Body | None:
-        return _bodies.read(self._content, self._encoding)
+        return _bodies.read(self._content)
 
     @cached_property
     def effect(self) -> Effect:
@@ -52,14 +53,9 @@ class Call:
         return self._operation.effect or _bodies.write_effect(self._body)
 
     @property
-    def is_read(self) -> bool:
-        """Whether it changes nothing; told without reading the body."""
-        return self._operation is not None and self._operation.effect is Effect.READ
-
-    @property
-    def may_go_direct(self) -> bool:
-        """Whether its operation can go direct; the body may still say otherwise."""
-        return self._operation is not None and self._operation.direct
+    def may_be_hedged(self) -> bool:
+        """Whether its operation is a read that can go direct; the body may still say that it needs Layer."""
+        return self._operation is not None and self._operation.hedged
 
     @cached_property
     def needs_layer(self) -> bool:
@@ -83,14 +79,18 @@ class Call:
         if self.operation not in CHANGING_ROWS:
             return None
         namespace = unquote(self._path.partition("?")[0].split("/")[3])
-        return _bodies.written(namespace, self._body) if self.operation == "write" else Written(namespace, None)
+        written = _bodies.written(namespace, self._body) if self.operation == "write" else Written(namespace, None)
+        return replace(written, authorization=self.request.headers.get("authorization"))
 
     def to_turbopuffer(self) -> httpx2.Request:
         """The same request for Turbopuffer, with its key and without Layer's headers."""
+        # The transport below may have compressed in place, and said so.
+        zipped = self._content.startswith(_bodies.GZIP)
         headers = [
             (name, value)
             for name, value in self.request.headers.multi_items()
-            if not name.startswith(NOT_FOR_TURBOPUFFER) and not (name == "content-encoding" and self._encoding is None)
+            if not name.startswith(NOT_FOR_TURBOPUFFER)
+            and not (name == "content-encoding" and value == "gzip" and not zipped)
         ]
         headers.append(("authorization", f"Bearer {self._addresses.turbopuffer_api_key}"))
         return httpx2.Request(
@@ -98,7 +98,7 @@ class Call:
             self._addresses.turbopuffer(self._direct_path),
             headers=headers,
             content=self._content or None,
-            extensions=self.request.extensions,
+            extensions={**self.request.extensions, "timeout": self.timeouts},
         )
 
     @property

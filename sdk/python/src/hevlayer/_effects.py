@@ -19,6 +19,9 @@ class Effect(Enum):
 class Failure(Enum):
     """How a call to Layer ended, if not simply well."""
 
+    # Members are what they are by identity, and each call looks one up.
+    __hash__ = object.__hash__
+
     NOT_SENT = "not_sent"
     BROKEN = "broken"
     SILENT = "silent"

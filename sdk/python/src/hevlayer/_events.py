@@ -14,11 +14,14 @@ if TYPE_CHECKING:
 log = logging.getLogger("hevlayer")
 
 
+Kind = Literal["opened", "closed", "fallback", "hedge", "unavailable", "outcome_unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """Something worth counting."""
 
-    kind: Literal["opened", "closed", "fallback", "hedge", "unavailable", "outcome_unknown"]
+    kind: Kind
     """`opened` and `closed` are transitions of the breaker; the others are calls."""
     operation: str | None
     """The call's operation, as `sdk/operations.json` names it."""

@@ -46,6 +46,11 @@ def failure_of(error: grpc.RpcError) -> Failure | None:
     return Failure.NOT_SENT if any(words in text for words in NOT_SENT) else Failure.BROKEN
 
 
+def answer_of(error: grpc.RpcError) -> Failure:
+    """What an error that is an answer says about Layer's presence: something before it may have given it."""
+    return Failure.UNMARKED_ANSWER if _details(error) is None else Failure.LAYER_ANSWER
+
+
 def raised(error: grpc.RpcError, method: str, effect: Effect) -> Exception:
     """The exception for a failed call; its cause is the original error."""
     failure = failure_of(error)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ._settings import Settings
 
@@ -23,6 +23,8 @@ class Written:
     """None: of any namespace."""
     ids: tuple[Id, ...] | None
     """None: any of the namespace's rows. Empty: none."""
+    authorization: str | None = field(default=None, repr=False, compare=False)
+    """What the write showed to Layer, or would have: Layer is told with the same."""
 
     @property
     def nothing(self) -> bool:
@@ -41,6 +43,7 @@ class HealingLog:
         self._settings = settings
         self._lock = threading.Lock()
         self._ids: dict[str, set[Id] | None] = {}
+        self._authorizations: dict[str, str | None] = {}
         self._everything = False
         self._being_told = 0
 
@@ -61,6 +64,7 @@ class HealingLog:
         if written.namespace is None:
             self._forget_ids()
             return
+        self._authorizations[written.namespace] = written.authorization
         known = self._ids.setdefault(written.namespace, set())
         if written.ids is None or known is None:
             self._ids[written.namespace] = None
@@ -77,15 +81,19 @@ class HealingLog:
 
     def _forget_ids(self) -> None:
         self._ids.clear()
+        self._authorizations.clear()
         self._everything = True
 
     def take(self) -> list[Written]:
         """All that Layer must be told; whoever takes it calls `told` afterwards."""
         with self._lock:
-            taken = [Written(namespace, None if ids is None else tuple(ids)) for namespace, ids in self._ids.items()]
+            taken = [
+                Written(namespace, None if ids is None else tuple(ids), self._authorizations[namespace])
+                for namespace, ids in self._ids.items()
+            ]
             if self._everything:
                 taken = [EVERYTHING]
-            self._ids, self._everything = {}, False
+            self._ids, self._authorizations, self._everything = {}, {}, False
             self._being_told += 1
             return taken
 

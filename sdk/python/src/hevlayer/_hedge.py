@@ -23,7 +23,8 @@ class Hedge:
         self._lock = threading.Lock()
         self._samples: list[float] = []
         self._seen = 0
-        self._tokens = settings.hedge_budget_burst
+        self._samples_max = settings.hedge_samples
+        self._tokens = self._burst = settings.hedge_budget_burst
         self._delay_s = settings.hedge_delay_default_s
 
     @property
@@ -33,15 +34,15 @@ class Hedge:
 
     def answered(self, latency_s: float) -> None:
         """Learns from a read that Layer answered."""
-        settings = self._settings
-        with self._lock:
-            if len(self._samples) < settings.hedge_samples:
-                self._samples.append(latency_s)
-            else:
-                self._samples[self._seen % settings.hedge_samples] = latency_s
-            self._seen += 1
-            if self._seen >= settings.hedge_samples_min and self._seen % SORT_EVERY == 0:
-                self._delay_s = self._learned()
+        # Without the lock: of two threads at the same time one sample may be lost, which changes no quantile.
+        seen = self._seen
+        if seen < self._samples_max:
+            self._samples.append(latency_s)
+        else:
+            self._samples[seen % self._samples_max] = latency_s
+        self._seen = seen = seen + 1
+        if seen % SORT_EVERY == 0 and seen >= self._settings.hedge_samples_min:
+            self._delay_s = self._learned()
 
     def _learned(self) -> float:
         settings, known = self._settings, sorted(self._samples)
@@ -50,9 +51,10 @@ class Hedge:
 
     def called(self) -> None:
         """Counts a read, which earns a part of a hedge."""
-        settings = self._settings
+        if self._tokens >= self._burst:
+            return
         with self._lock:
-            self._tokens = min(self._tokens + settings.hedge_budget_ratio, settings.hedge_budget_burst)
+            self._tokens = min(self._tokens + self._settings.hedge_budget_ratio, self._burst)
 
     def take(self, unlimited: bool) -> bool:
         """Whether a hedge may start now."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from ._effects import Effect
 
@@ -25,6 +25,11 @@ class Operation:
     """None: the body tells."""
     direct: bool
     """Whether Turbopuffer can answer it too."""
+
+    @cached_property
+    def hedged(self) -> bool:
+        """Whether it is a read that Turbopuffer can answer too."""
+        return self.direct and self.effect is Effect.READ
 
     @cached_property
     def pattern(self) -> re.Pattern[str]:
@@ -107,11 +112,18 @@ OPERATIONS = (
     _layer("fail_items", "POST", "/v2/udfs/{function}/items/fail", I),
 )
 
+KNOWN_MAX = 1024
+"""Applications ask for the same few paths over and over."""
 _REGION = re.compile(r"^/[^/]+(?=/v[12]/)")
 
 
-def without_region(path: str) -> str:
-    """The path from its version on: a region may stand before it."""
+@lru_cache(KNOWN_MAX)
+def path_of(raw_path: bytes, prefix: str) -> str | None:
+    """The path behind a prefix, from its version on: a region may stand before it. None where the prefix is another."""
+    path = raw_path.decode()
+    if not path.startswith(prefix + "/"):
+        return None
+    path = path[len(prefix) :]
     return path if path.startswith(("/v1/", "/v2/")) else _REGION.sub("", path)
 
 
@@ -122,6 +134,7 @@ def _key(operation: Operation) -> tuple[str, str, str]:
 _DIRECT = {_key(operation): operation for operation in OPERATIONS if operation.direct}
 
 
+@lru_cache(KNOWN_MAX)
 def find(method: str, path: str) -> Operation | None:
     """The operation of a path without region and query; None for one that is not listed."""
     parts = path.split("/", 4)

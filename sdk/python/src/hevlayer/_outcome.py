@@ -14,7 +14,7 @@ from ._errors import LayerRefused, UnmarkedAnswer
 SERVED_BY = "x-layer-served-by"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome:
     """An answer or an error of one attempt."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
+CACHE = "x-layer-cache"
 DIRECT = "turbopuffer_direct"
 """What `fallback` says of a call that went past Layer."""
 
@@ -41,6 +42,8 @@ class PerfRecord:
 
     calls: list[LayerPerf] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
+    outer: PerfRecord | None = None
+    """The record inside of which this one was begun."""
 
     @property
     def last(self) -> LayerPerf:
@@ -59,7 +62,7 @@ _record: ContextVar[PerfRecord | None] = ContextVar("hevlayer_perf", default=Non
 @contextmanager
 def record_perf() -> Iterator[PerfRecord]:
     """Records how the calls inside of it go, those of tasks that are started inside too."""
-    record = PerfRecord()
+    record = PerfRecord(outer=_record.get())
     token = _record.set(record)
     try:
         yield record
@@ -67,8 +70,12 @@ def record_perf() -> Iterator[PerfRecord]:
         _record.reset(token)
 
 
-def note(perf: LayerPerf) -> None:
-    """Adds to the record of the caller, if there is one."""
+def note(begun: float, said: Mapping[str, str], fallback: str | None) -> None:
+    """Adds an answer to the records of the caller, if there are any: when it was asked for, and the headers it came with."""
     record = _record.get()
-    if record is not None:
+    if record is None:
+        return
+    perf = LayerPerf((time.monotonic() - begun) * 1000, said.get(CACHE), fallback)
+    while record is not None:
         record.calls.append(perf)
+        record = record.outer

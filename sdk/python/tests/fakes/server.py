@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
 import json
 import socket
 import struct
@@ -31,7 +32,8 @@ class Exchange:
         return self.target.partition("?")[0]
 
     def json(self) -> Any:
-        return json.loads(self.body) if self.body else None
+        body = gzip.decompress(self.body) if self.headers.get("content-encoding") == "gzip" else self.body
+        return json.loads(body) if body else None
 
     def answer(self, status: int, body: Any, **headers: str) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -9,10 +9,16 @@ from typing import Any
 from harness.doc_cache import start_doc_cache
 from harness.ports import ADMIN_OFFSET, free_port
 from harness.programs import KEY, Program, start_router
+from harness.waiting import until
 from hevlayer import AsyncHevlayer, Hevlayer, Settings
 
 TURBOPUFFER_KEY = "key-of-the-direct-way"
 PATIENT = Settings(probe_initial_s=0.1, probe_max_s=0.5)
+
+
+def is_stopped(task: Path) -> bool:
+    """Whether a thread stands still."""
+    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 class Mesh:
@@ -54,6 +60,9 @@ class Mesh:
         """Suspends the router: it still accepts connections."""
         assert self.router is not None
         self.router.process.signal(signal.SIGSTOP)
+        # The signal stops its threads one after another.
+        tasks = Path(f"/proc/{self.router.process.pid}/task")
+        until(lambda: all(is_stopped(task) for task in tasks.iterdir()), "the router stands still")
 
     def resume(self) -> None:
         """Lets it go on."""

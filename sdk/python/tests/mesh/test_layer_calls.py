@@ -162,9 +162,9 @@ def test_functions(half: Half, mesh: Mesh, namespace: str) -> None:
 def test_perf(half: Half, mesh: Mesh, namespace: str) -> None:
     client = made(half, mesh)
     space = client.namespace(namespace)
-    written = half.run(client.with_perf(space.write, upsert_rows=[{"id": 1, "a": "b"}]))
+    written = half.run(space.write(upsert_rows=[{"id": 1, "a": "b"}], with_perf=True))
     assert written.data.rows_affected == 1 and written.perf.fallback is None and written.perf.latency_ms > 0
-    fetched = half.run(client.with_perf(client.fetch_document, namespace, 1))
+    fetched = half.run(client.fetch_document(namespace, 1, with_perf=True))
     assert fetched.data.id == 1 and fetched.perf.cache_status in ("hit", "miss")
     half.close(client)
 

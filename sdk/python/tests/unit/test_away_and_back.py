@@ -12,7 +12,8 @@ import pytest
 from halves import Loop, Threads
 
 from fakes import LAYER_KEY, Pair, Server, answers, layer_error, layer_script, reset, silent
-from hevlayer import LayerUnavailable, Settings, record_perf
+from hevlayer import AsyncFallThroughTransport, LayerUnavailable, Settings, record_perf
+from hevlayer._runtime import threads
 
 Half = Threads | Loop
 RANKING: Any = ["vector", "ANN", [0.1]]
@@ -219,6 +220,20 @@ def test_layer_learns_what_was_written_before_any_call_goes_back(half: Half, pai
     half.close(client)
 
 
+def test_layer_is_told_with_the_key_of_who_wrote(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    other = client.with_options(api_key="key-of-another-tenant")
+    pair.layer.stop()
+    write(half, client, "a", upsert_rows=[{"id": 1}])
+    write(half, other, "b", upsert_rows=[{"id": 1}])
+    query(half, other)
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    keys = {each.path.split("/")[3]: each.headers["authorization"] for each in pair.layer.requests}
+    assert keys == {"a": f"Bearer {LAYER_KEY}", "b": "Bearer key-of-another-tenant"}
+    half.close(client)
+
+
 def test_it_stays_away_until_layer_was_told(half: Half, pair: Pair) -> None:
     client = half.client(pair)
     pair.layer.stop()
@@ -246,6 +261,41 @@ def test_a_direct_write_beside_a_layer_that_is_there_is_told_at_once(half: Half,
     pair.layer.script = layer_script
     half.until(lambda: not is_open(client), "it returns")
     assert told(pair) == {"n": {2}}
+    half.close(client)
+
+
+@pytest.mark.parametrize("count", [10_000, 10_001])
+def test_no_more_ids_are_told_than_layer_takes(half: Half, pair: Pair, count: int) -> None:
+    client = half.client(pair)
+
+    def script(exchange: Any) -> None:
+        if not exchange.path.endswith("/invalidate"):
+            reset(exchange)
+        elif len(exchange.json().get("ids", [])) > 10_000:
+            exchange.answer(422, {"error": "validation_error"}, x_layer_served_by="layer")
+        else:
+            layer_script(exchange)
+
+    pair.layer.script = script
+    write(half, client, upsert_rows=[{"id": each} for each in range(count)])
+    assert told(pair) == {"n": set(range(count)) if count == 10_000 else None}
+    half.close(client)
+
+
+def test_ids_that_layer_refuses_stand_for_the_namespace(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+
+    def script(exchange: Any) -> None:
+        if not exchange.path.endswith("/invalidate"):
+            reset(exchange)
+        elif "ids" in exchange.json():
+            exchange.answer(422, {"error": "validation_error"}, x_layer_served_by="layer")
+        else:
+            layer_script(exchange)
+
+    pair.layer.script = script
+    write(half, client, upsert_rows=[{"id": 1}])
+    assert told(pair) == {"n": None}
     half.close(client)
 
 
@@ -345,6 +395,48 @@ def test_nothing_runs_on_after_close(pair: Pair) -> None:
     assert ours == []
 
 
+def test_a_client_that_nobody_closes_leaves_no_thread(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "IDLE_S", 0.05)
+    before = set(threading.enumerate())
+    client = pair.client(settings=Settings(hedge_delay_default_s=0.05))
+
+    def waiting() -> list[str]:
+        return [each.name for each in set(threading.enumerate()) - before if each.name.startswith("hevlayer")]
+
+    for _ in range(3):
+        query(Threads(), client)
+        assert waiting() == ["hevlayer-hedges"]
+        Threads().until(lambda: not waiting(), "its thread ends")
+    pair.layer_answers(silent)
+    # And it is there again when it is needed.
+    query(Threads(), client)
+    assert "hedge" in pair.kinds()
+    client.close()
+
+
+def test_a_process_that_can_start_no_thread(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def no_more(thread: threading.Thread) -> None:
+        if thread.name.startswith("hevlayer"):
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(thread)
+
+    client = pair.client()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_more)
+        query(Threads(), client)
+        pair.layer.stop()
+        for _ in range(2):
+            query(Threads(), client)
+        assert len(pair.turbopuffer.requests) == 2 and is_open(client)
+    pair.layer.start()
+    # The next call finds that a thread can be had again.
+    query(Threads(), client)
+    Threads().until(lambda: not is_open(client), "it returns")
+    client.close()
+
+
 def test_no_task_runs_on_after_close(pair: Pair) -> None:
     import asyncio
 
@@ -410,6 +502,84 @@ def test_a_hook_that_fails_harms_no_call(half: Half, pair: Pair) -> None:
     pair.layer.stop()
     query(half, client)
     half.close(client)
+
+
+def test_a_hook_holds_up_no_other_call(half: Half, pair: Pair) -> None:
+    free: list[bool] = []
+
+    def hook(event: Any) -> None:
+        if event.kind == "opened":
+            asked = threading.Event()
+            threading.Thread(target=lambda: client.fall_through.breaker.if_open(asked.set)).start()
+            free.append(asked.wait(5))
+
+    client = half.client(pair, on_event=hook)
+    pair.layer_answers(answers(503))
+    for _ in range(3):
+        query(half, client)
+        # Whoever opens it tells of it while others already use it.
+    assert free == [True]
+    half.close(client)
+
+
+def test_a_client_without_a_timeout(half: Half, pair: Pair) -> None:
+    client = half.client(pair, timeout=3)
+    assert client.with_options(timeout=None).timeout is None
+    assert client.with_options(max_retries=3).timeout == 3
+    assert client.with_options(timeout=None).with_options(max_retries=1).timeout is None
+    half.close(client)
+
+
+def test_no_probe_starts_after_close(pair: Pair) -> None:
+    import asyncio
+
+    async def scenario() -> set[Any]:
+        client = pair.async_client()
+        await client.close()
+        # A call that was under way finds that Layer is away.
+        client.fall_through.breaker.open(None, "not_sent")
+        await asyncio.sleep(0)
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(scenario()) == set()
+
+
+def test_a_hedge_is_made_in_its_callers_context() -> None:
+    import asyncio
+    from contextvars import ContextVar
+
+    caller: ContextVar[str] = ContextVar("caller", default="nobody")
+    seen: dict[str, str] = {}
+
+    class Silent(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            await asyncio.sleep(30)
+            raise AssertionError
+
+    class Answers(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+            seen[request.url.path.split("/")[3]] = caller.get()
+            return httpx2.Response(200, json={})
+
+    async def scenario() -> None:
+        transport = AsyncFallThroughTransport(
+            "http://layer",
+            turbopuffer_url="http://turbopuffer",
+            turbopuffer_api_key="t",
+            settings=Settings(hedge_delay_default_s=0.02, probe_initial_s=60),
+            layer_transport=Silent(),
+            turbopuffer_transport=Answers(),
+        )
+        async with httpx2.AsyncClient(transport=transport) as client:
+
+            async def ask(name: str) -> None:
+                caller.set(name)
+                await client.get(f"http://layer/v1/namespaces/{name}/schema")
+
+            await asyncio.gather(*map(ask, "abc"))
+
+    asyncio.run(scenario())
+    assert seen == {"a": "a", "b": "b", "c": "c"}
 
 
 def test_clients_made_of_a_client_share_what_it_knows(half: Half, pair: Pair) -> None:

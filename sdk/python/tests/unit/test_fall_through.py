@@ -11,7 +11,15 @@ from halves import Loop, Threads
 from turbopuffer import APIConnectionError, APIStatusError, InternalServerError, RateLimitError
 
 from fakes import LAYER_KEY, TURBOPUFFER_KEY, Pair, answers, layer_error, layer_script, reset, silent
-from hevlayer import LayerRefused, LayerUnavailable, OutcomeUnknown, UnmarkedAnswer, record_perf
+from hevlayer import (
+    FallThroughTransport,
+    LayerRefused,
+    LayerUnavailable,
+    OutcomeUnknown,
+    Settings,
+    UnmarkedAnswer,
+    record_perf,
+)
 
 Half = Threads | Loop
 RANKING: Any = ["vector", "ANN", [0.1]]
@@ -90,6 +98,25 @@ def test_a_write_without_an_answer_in_time(half: Half, pair: Pair) -> None:
         write(half, client, **CONDITIONAL)
     write(half, client, **UPSERT)
     assert len(pair.turbopuffer.requests) == 1
+    half.close(client)
+
+
+@pytest.mark.parametrize("layer", ["gone", "draining"])
+def test_a_direct_write_that_turbopuffer_broke_off_is_not_repeated(half: Half, pair: Pair, layer: str) -> None:
+    client = half.client(pair, max_retries=4)
+    if layer == "gone":
+        pair.layer.stop()
+    else:
+        pair.layer_answers(DRAINING)
+    pair.turbopuffer.script = reset
+    with pytest.raises(OutcomeUnknown) as raised:
+        write(half, client, **CONDITIONAL)
+    assert len(pair.turbopuffer.requests) == 1 and raised.value.__cause__ is not None
+    assert pair.kinds()[-1] == "outcome_unknown"
+    # What may be repeated is the official client's to repeat.
+    with pytest.raises(APIConnectionError):
+        write(half, client.with_options(max_retries=1), **UPSERT)
+    assert len(pair.turbopuffer.requests) == 3
     half.close(client)
 
 
@@ -286,6 +313,30 @@ def test_another_address_is_left_alone(half: Half, pair: Pair) -> None:
         half.run(client.get(f"{pair.turbopuffer.url}/v1/namespaces", cast_to=object))
     assert len(pair.turbopuffer.requests) == 1
     half.close(client)
+
+
+def test_only_connecting_to_layer_has_a_short_timeout() -> None:
+    seen: dict[str, Any] = {}
+
+    class Side(httpx2.BaseTransport):
+        def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+            seen[request.url.host] = request.extensions["timeout"]
+            if request.url.host == "layer":
+                raise httpx2.ConnectError("refused")
+            return httpx2.Response(200, json={})
+
+    transport = FallThroughTransport(
+        "http://layer",
+        turbopuffer_url="http://turbopuffer",
+        turbopuffer_api_key="t",
+        settings=Settings(probe_initial_s=60),
+        layer_transport=Side(),
+        turbopuffer_transport=Side(),
+    )
+    with httpx2.Client(transport=transport, timeout=httpx2.Timeout(60, connect=5)) as client:
+        client.get("http://layer/v1/namespaces/n/schema")
+    assert seen["layer"] == {"connect": 0.25, "read": 60, "write": 60, "pool": 60}
+    assert seen["turbopuffer"] == {"connect": 5, "read": 60, "write": 60, "pool": 60}
 
 
 def test_layer_script_is_not_what_makes_tests_pass(pair: Pair) -> None:

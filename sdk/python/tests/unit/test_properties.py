@@ -17,6 +17,7 @@ from hevlayer import FallThroughTransport, OutcomeUnknown, Settings
 from hevlayer._address import Addresses
 from hevlayer._bodies import written
 from hevlayer._call import Call
+from hevlayer._effects import Effect
 from hevlayer._healing import EVERYTHING, HealingLog, Written
 from hevlayer._responses import FinalError
 
@@ -192,7 +193,7 @@ def test_no_request_is_too_odd(method: str, path: str, content: bytes) -> None:
     at_layer = addresses.path_at_layer(request.url)
     if at_layer is not None:
         call = Call(request, at_layer, addresses)
-        assert call.needs_layer or call.may_go_direct
+        assert call.needs_layer or call.may_be_hedged or call.effect is not Effect.READ
         assert call.effect is not None
         call.to_turbopuffer()
 

@@ -12,6 +12,8 @@ from google.protobuf.message import Message
 from .. import _grpc_errors as errors
 from .. import _perf
 from .._effects import Effect, Failure
+from .._errors import OutcomeUnknown
+from .._events import Event, Kind
 from .._runtime.aio import Channel
 from .._runtime.grpc_types import M, Metadata
 
@@ -80,15 +82,20 @@ class AsyncCalls:
         transport = self._shared.transport
         if transport.falls_through and transport.breaker.is_open:
             transport.look_for_layer()
+            transport.tell(Event("unavailable", method.rpartition("/")[2], "open"))
             raise errors.away(method, Failure.NOT_SENT, effect) from transport.breaker.cause
 
     def _failed(self, error: grpc.RpcError, method: str, effect: Effect) -> Exception:
-        failure = errors.failure_of(error)
-        if failure is not None and self._shared.transport.falls_through:
-            self._shared.transport.breaker.note(failure, error)
-        return errors.raised(error, method, effect)
+        failure, made = errors.failure_of(error), errors.raised(error, method, effect)
+        transport = self._shared.transport
+        if transport.falls_through:
+            transport.breaker.note(failure or errors.answer_of(error), error)
+            if failure is not None:
+                unknown = isinstance(made, OutcomeUnknown)
+                kind: Kind = "outcome_unknown" if unknown else "unavailable"
+                transport.tell(Event(kind, method.rpartition("/")[2], failure.value))
+        return made
 
-    @staticmethod
-    def _answered(begun: float, metadata: Metadata) -> None:
-        cache = dict(metadata).get("x-layer-cache")
-        _perf.note(_perf.LayerPerf((time.monotonic() - begun) * 1000, cache, None))
+    def _answered(self, begun: float, metadata: Metadata) -> None:
+        self._shared.transport.breaker.note(Failure.LAYER_ANSWER, None)
+        _perf.note(begun, dict(metadata), None)

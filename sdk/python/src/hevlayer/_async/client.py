@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, ParamSpec, Self, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import httpx2
 from turbopuffer import (
@@ -19,36 +19,39 @@ from typing_extensions import override
 
 from .._events import OnEvent
 from .._options import Options
-from .._perf import LayerResponse, record_perf
+from .._runtime.aio import Listing, MeasuredListing
 from .._settings import Settings
 from .._status import LayerStatus
 from .._version import VERSION
-from .blobs import AsyncBlobs
+from .blobs_perf import AsyncBlobsPerf
 from .calls import open_channel
-from .documents import AsyncFetches, AsyncWarming
-from .functions import AsyncFunctionQueue, AsyncFunctions
-from .pipeline_queue import AsyncPipelineQueue
-from .pipelines import AsyncPipelines
+from .documents_perf import AsyncFetchesPerf, AsyncWarmingPerf
+from .functions_perf import AsyncFunctionQueuePerf, AsyncFunctionsPerf
+from .measured import measured
+from .namespace_perf import AsyncLayerNamespace
+from .pipeline_queue_perf import AsyncPipelineQueuePerf
+from .pipelines_perf import AsyncPipelinesPerf
 from .transport import AsyncFallThroughTransport
 
-P = ParamSpec("P")
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from turbopuffer._types import Body, Headers, Omit, Query
 
 
 class AsyncHevlayer(
-    AsyncFetches,
-    AsyncBlobs,
-    AsyncWarming,
-    AsyncPipelines,
-    AsyncPipelineQueue,
-    AsyncFunctions,
-    AsyncFunctionQueue,
+    AsyncFetchesPerf,
+    AsyncBlobsPerf,
+    AsyncWarmingPerf,
+    AsyncPipelinesPerf,
+    AsyncPipelineQueuePerf,
+    AsyncFunctionsPerf,
+    AsyncFunctionQueuePerf,
     AsyncTurbopuffer,
 ):
     """Turbopuffer's client through Layer, which goes to Turbopuffer directly while Layer is away.
 
     All that the official client can do is here: `client.namespace("shop").query(...)` and the rest. Layer's own calls are
-    methods of the client. Options that are not given come from the environment: `LAYER_GATEWAY_URL` and
+    methods of the client. Every call takes `with_perf=True`, and answers a `LayerResponse` then: its answer, and how it went.
+    Options that are not given come from the environment: `LAYER_GATEWAY_URL` and
     `LAYER_GATEWAY_API_KEY` for Layer, `TURBOPUFFER_API_KEY` with `TURBOPUFFER_BASE_URL` or `TURBOPUFFER_REGION` for the way
     past it. Without a Turbopuffer key there is no way past it: every error is the original one.
 
@@ -149,7 +152,10 @@ class AsyncHevlayer(
     def _changed(self, changed: Mapping[str, Any]) -> dict[str, Any]:
         """This client's own options, but for those that are to change."""
         given = {
-            name: value for name, value in changed.items() if value is not None and not isinstance(value, NotGiven)
+            name: value
+            for name, value in changed.items()
+            # Of a timeout None says that there is none.
+            if (value is not None or name == "timeout") and not isinstance(value, NotGiven)
         }
         headers = {**self._custom_headers, **given.pop("default_headers", {})}
         query = {**self._custom_query, **given.pop("default_query", {})}
@@ -166,16 +172,44 @@ class AsyncHevlayer(
 
     with_options = copy
 
-    async def with_perf(
-        self, call: Callable[P, Awaitable[T]], *args: P.args, **arguments: P.kwargs
-    ) -> LayerResponse[T]:
-        """Makes a call and says how it went: `client.with_perf(client.namespace("shop").query, rank_by=...)`.
+    @override
+    def namespace(self, namespace: str) -> AsyncLayerNamespace:
+        """A namespace; nothing is sent."""
+        return AsyncLayerNamespace(self.with_options(default_namespace=namespace))
 
-        The time counts from the start of the first attempt. See `record_perf` for several calls.
-        """
-        with record_perf() as record:
-            data = await call(*args, **arguments)
-        return LayerResponse(data, record.whole())
+    @overload
+    def namespaces(
+        self,
+        *,
+        cursor: str | Omit = ...,
+        page_size: int | Omit = ...,
+        prefix: str | Omit = ...,
+        extra_headers: Headers | None = ...,
+        extra_query: Query | None = ...,
+        extra_body: Body | None = ...,
+        timeout: float | Timeout | NotGiven | None = ...,
+        with_perf: Literal[True],
+    ) -> MeasuredListing: ...
+
+    @overload
+    def namespaces(
+        self,
+        *,
+        cursor: str | Omit = ...,
+        page_size: int | Omit = ...,
+        prefix: str | Omit = ...,
+        extra_headers: Headers | None = ...,
+        extra_query: Query | None = ...,
+        extra_body: Body | None = ...,
+        timeout: float | Timeout | NotGiven | None = ...,
+        with_perf: Literal[False] = ...,
+    ) -> Listing: ...
+
+    @override
+    def namespaces(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
+        """Lists namespaces, as the official client does; with `with_perf` the first page, and how that went."""
+        call = super().namespaces
+        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
 
     async def status(self) -> LayerStatus:
         """How Layer is: asks it once, whatever the breaker says, and never raises for its absence."""

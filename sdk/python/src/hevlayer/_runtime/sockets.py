@@ -11,7 +11,7 @@ import contextlib
 import socket
 import ssl
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 import httpcore2
@@ -26,20 +26,20 @@ _here = threading.local()
 class Scope:
     """Calls of one thread that another can end."""
 
+    _stream: Stream | None = None
+    _before: Scope | None = None
+    ended = False
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._stream: Stream | None = None
-        self.ended = False
 
-    @contextlib.contextmanager
-    def entered(self) -> Iterator[None]:
-        """Calls of this thread belong to this scope meanwhile."""
-        before = getattr(_here, "scope", None)
+    def __enter__(self) -> None:
+        """Calls of this thread belong to this scope until it exits. It is entered once."""
+        self._before = getattr(_here, "scope", None)
         _here.scope = self
-        try:
-            yield
-        finally:
-            _here.scope = before
+
+    def __exit__(self, *_: object) -> None:
+        _here.scope = self._before
 
     def use(self, stream: Stream) -> None:
         """Takes note of the stream in use; raises where the scope has ended."""
@@ -66,9 +66,10 @@ class Stream(httpcore2.NetworkStream):
         self.user: Scope | None = None
 
     def _used(self) -> None:
-        scope = getattr(_here, "scope", None)
+        scope: Scope | None = getattr(_here, "scope", None)
         if scope is not None:
-            scope.use(self)
+            if scope.ended or self.user is not scope:
+                scope.use(self)
         elif self.user is not None:
             self.user = None
 

@@ -15,6 +15,8 @@ from .._outcome import SERVED_BY, failure_of_error
 from .._settings import Settings
 
 PAGE_SIZE = 1000
+IDS_MAX = 10_000
+"""So many ids Layer takes at once."""
 
 
 class Healer:
@@ -28,8 +30,8 @@ class Healer:
         self._timeout_s = settings.probe_timeout_s
         self._breaker = breaker
         self.log = HealingLog(settings)
-        self.authorization: str | None = None
-        """What the last call through Layer carried: healing shows the same key."""
+        self.headers: httpx2.Headers | None = None
+        """Those of the last call: its key is shown where it is not known who wrote."""
 
     def wrote(self, written: Written) -> None:
         """Takes account of a direct write that has ended, however it did.
@@ -65,9 +67,13 @@ class Healer:
     def _tell(self, written: Written) -> bool:
         if written is EVERYTHING or written.namespace is None:
             return self._tell_everything()
-        body = {} if written.ids is None else {"ids": list(written.ids)}
         path = f"/v2/namespaces/{quote(written.namespace, safe='')}/invalidate"
-        return self._ask("POST", path, orjson.dumps(body)) is not None
+        if written.ids is not None and len(written.ids) <= IDS_MAX:
+            answer = self._ask("POST", path, orjson.dumps({"ids": written.ids}), written.authorization)
+            if answer is None or answer.status_code not in (400, 413, 422):
+                return answer is not None
+        # Too many ids for one call, or ids that Layer does not take.
+        return self._ask("POST", path, b"{}", written.authorization) is not None
 
     def _tell_everything(self) -> bool:
         cursor: str | None = ""
@@ -83,11 +89,15 @@ class Healer:
             cursor = listed.get("next_cursor") or None
         return True
 
-    def _ask(self, method: str, path: str, content: bytes | None = None) -> httpx2.Response | None:
+    def _ask(
+        self, method: str, path: str, content: bytes | None = None, authorization: str | None = None
+    ) -> httpx2.Response | None:
         """Layer's answer; None where it has not answered for good. A refusal is an answer: repeating changes nothing."""
         headers = {"content-type": "application/json"}
-        if self.authorization is not None:
-            headers["authorization"] = self.authorization
+        if authorization is None and self.headers is not None:
+            authorization = self.headers.get("authorization")
+        if authorization is not None:
+            headers["authorization"] = authorization
         response = self._send(method, path, headers, content)
         if response is None or SERVED_BY not in response.headers:
             return None

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import httpx2
 
 from .._call import Call
@@ -22,7 +24,7 @@ class Layer:
 
     def ask(self, call: Call) -> Outcome:
         """Sends the call's request, with a short timeout for connecting."""
-        self._limit(call.request)
+        self._limit(call.request, call.timeouts)
         try:
             response = self._transport.handle_request(call.request)
             response.read()
@@ -33,11 +35,10 @@ class Layer:
             return Outcome(failure, error=error)
         return Outcome(failure_of_response(response), response)
 
-    def _limit(self, request: httpx2.Request) -> None:
-        timeouts = dict(request.extensions.get("timeout") or {})
+    def _limit(self, request: httpx2.Request, timeouts: Mapping[str, float | None]) -> None:
         connect, read = timeouts.get("connect"), timeouts.get("read")
-        timeouts["connect"] = self._connect_s if connect is None else min(self._connect_s, connect)
-        request.extensions["timeout"] = timeouts
+        if connect is None or connect > self._connect_s:
+            request.extensions["timeout"] = {**timeouts, "connect": self._connect_s}
         # A router that stood still meanwhile does not send a write that nobody waits for any more.
         if read is not None and TIMEOUT_HEADER not in request.headers:
             request.headers[TIMEOUT_HEADER] = str(min(max(int(read * 1000), 1), TIMEOUT_MAX_MS))

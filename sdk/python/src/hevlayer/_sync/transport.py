@@ -29,8 +29,6 @@ from .healer import Healer
 from .layer import Layer
 from .probe import Probe
 
-CACHE = "x-layer-cache"
-
 
 class FallThroughTransport(httpx2.BaseTransport):
     """Sends requests to Layer, and past it to Turbopuffer while Layer is away.
@@ -76,7 +74,14 @@ class FallThroughTransport(httpx2.BaseTransport):
         self._direct = Direct(turbopuffer_transport or default_transport(), self._addresses, self._healer, self._events)
         self._probe_path = settings.probe_path
         self._hedge = Hedge(settings)
-        self._racer = Racer[Outcome]()
+        self._racer = Racer(
+            self._layer.ask,
+            lambda call: self._direct.ask(call, "hung"),
+            lambda: self._hedge.delay_s,
+            lambda call: not call.needs_layer and self._hedge.take(self.breaker.suspicious),
+            _is_answer,
+            lambda outcome: outcome.is_definite,
+        )
 
     def _transition(self, is_open: bool, why: str) -> None:
         self._events.transition(is_open, why)
@@ -92,12 +97,11 @@ class FallThroughTransport(httpx2.BaseTransport):
         request.read()
         call = Call(request, path, self._addresses)
         if self.falls_through:
-            self._healer.authorization = request.headers.get("authorization")
+            self._healer.headers = request.headers
             response, fallback = self._answer(call)
         else:
             response, fallback = self._transport.handle_request(request), None
-        cache = response.headers.get(CACHE)
-        _perf.note(_perf.LayerPerf((time.monotonic() - call.begun) * 1000, cache, fallback))
+        _perf.note(call.begun, response.headers, fallback)
         return response
 
     def _answer(self, call: Call) -> tuple[httpx2.Response, str | None]:
@@ -113,18 +117,11 @@ class FallThroughTransport(httpx2.BaseTransport):
         return self._after(call, layer, direct)
 
     def _attempts(self, call: Call) -> tuple[Outcome | None, Outcome | None]:
-        if not (call.is_read and call.may_go_direct):
+        if not call.may_be_hedged:
             return self._layer.ask(call), None
         self._hedge.called()
-        layer, direct = self._racer.race(
-            lambda: self._layer.ask(call),
-            lambda: self._direct.ask(call, "hung"),
-            self._hedge.delay_s,
-            lambda: not call.needs_layer and self._hedge.take(self.breaker.suspicious),
-            _is_answer,
-            lambda outcome: outcome.is_definite,
-        )
-        if layer is not None and layer.failure in (Failure.LAYER_ANSWER, Failure.ORIGIN_ANSWER):
+        layer, direct = self._racer.race(call)
+        if layer is not None and layer.failure in _ANSWERS:
             self._hedge.answered(time.monotonic() - call.begun)
         return layer, direct
 
@@ -136,20 +133,29 @@ class FallThroughTransport(httpx2.BaseTransport):
 
     def _after(self, call: Call, layer: Outcome, direct: Outcome | None) -> tuple[httpx2.Response, str | None]:
         """Does what the table says of how Layer's attempt has ended."""
-        self.breaker.note(layer.failure, layer.cause)
-        if _is_answer(layer):
+        if layer.failure in _ANSWERS:
+            self.breaker.note(layer.failure, None)
             return layer.result(), None
+        self.breaker.note(layer.failure, layer.cause)
         what = action(layer.failure, call.effect, call.needs_layer)
         if what is Action.ANSWER:
             return layer.result(), None
         if what is not Action.DIRECT:
             return self._final(call, what, layer.cause, layer.failure.value), None
         if direct is not None:
-            return _result(direct, layer.cause), _perf.DIRECT
+            return self._result(call, direct, layer.cause), _perf.DIRECT
         return self._past_layer(call, layer.cause, layer.failure.value)
 
     def _past_layer(self, call: Call, cause: BaseException | None, reason: str) -> tuple[httpx2.Response, str | None]:
-        return _result(self._direct.ask(call, reason), cause), _perf.DIRECT
+        return self._result(call, self._direct.ask(call, reason), cause), _perf.DIRECT
+
+    def _result(self, call: Call, direct: Outcome, cause: BaseException | None) -> httpx2.Response:
+        if direct.error is None:
+            return direct.result()
+        if action(direct.failure, call.effect, needs_layer=False) is Action.OUTCOME_UNKNOWN:
+            # The official client repeats whatever raises.
+            return self._final(call, Action.OUTCOME_UNKNOWN, direct.error, direct.failure.value)
+        raise direct.error from cause
 
     def _final(self, call: Call, what: Action, cause: BaseException | None, reason: str) -> httpx2.Response:
         unknown = what is Action.OUTCOME_UNKNOWN
@@ -160,6 +166,10 @@ class FallThroughTransport(httpx2.BaseTransport):
             return FinalError(OutcomeUnknown(message, request=call.request, operation=call.operation), cause)
         message = f"{name} needs Layer, which is away ({reason})"
         return FinalError(LayerUnavailable(message, request=call.request, operation=call.operation), cause)
+
+    def tell(self, event: Event) -> None:
+        """Tells the application's hook of a call that did not come here."""
+        self._events.tell(event)
 
     def look_for_layer(self) -> None:
         """Sees to it that a probe looks for Layer while it is taken for away."""
@@ -179,12 +189,9 @@ class FallThroughTransport(httpx2.BaseTransport):
         self._direct.close()
 
 
+_ANSWERS = (Failure.ORIGIN_ANSWER, Failure.LAYER_ANSWER)
+
+
 def _is_answer(outcome: Outcome) -> bool:
     """Whether it is an answer whatever the call is."""
-    return outcome.failure in (Failure.LAYER_ANSWER, Failure.ORIGIN_ANSWER, Failure.UNMARKED_ANSWER)
-
-
-def _result(direct: Outcome, cause: BaseException | None) -> httpx2.Response:
-    if direct.response is None and direct.error is not None:
-        raise direct.error from cause
-    return direct.result()
+    return outcome.failure in _ANSWERS or outcome.failure is Failure.UNMARKED_ANSWER
