@@ -89,7 +89,7 @@ func (t *Transport) askDirect(ctx context.Context, c *call) (*http.Response, err
 	t.memory.Add(written)
 	a := &attempt{}
 	a.begin(ctx, t.options.AnswerTimeout)
-	a.timer = time.AfterFunc(a.wait, a.silence)
+	a.alarm = t.alarms.After(a.wait, a.silence)
 	resp, err := t.send(a, c, toDirect, 0)
 	if !errors.Is(err, errNoReplay) {
 		t.afterWrite(ctx, written)
