@@ -56,7 +56,7 @@ func (o outcome) discard() {
 	}
 }
 
-// askLayer makes the attempt at Layer, the timer of which runs. It reports nothing to the breaker: a hedge may have ended it.
+// askLayer makes the attempt at Layer, the alarm of which is set. It reports nothing to the breaker: a hedge may have ended it.
 func (t *Transport) askLayer(ctx context.Context, c *call, a *attempt) outcome {
 	begun := time.Now()
 	a.watch(c.req.Header)
@@ -76,7 +76,7 @@ func (t *Transport) askLayer(ctx context.Context, c *call, a *attempt) outcome {
 func (t *Transport) askLayerAlone(ctx context.Context, c *call) outcome {
 	a := &attempt{}
 	a.begin(ctx, t.options.AnswerTimeout)
-	a.timer = time.AfterFunc(a.wait, a.silence)
+	a.alarm = t.alarms.After(a.wait, a.silence)
 	return t.askLayer(ctx, c, a)
 }
 

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/layer-mesh/layer/sdk/go/internal/alarm"
 )
 
 // attempt is one call of one side, under a context of its own. It sees how far the request got, and bounds the wait for the
@@ -19,7 +21,7 @@ type attempt struct {
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	wait   time.Duration
-	timer  *time.Timer
+	alarm  *alarm.Alarm
 	reply  reply
 	trace  httptrace.ClientTrace
 
@@ -28,7 +30,7 @@ type attempt struct {
 	sticky bool
 }
 
-// begin makes the context; the caller starts the timer.
+// begin makes the context; the caller sets the alarm.
 func (a *attempt) begin(ctx context.Context, wait time.Duration) {
 	a.wait = wait
 	a.ctx, a.cancel = context.WithCancelCause(ctx)
@@ -54,13 +56,13 @@ func (a *attempt) silence() { a.cancel(errSilent) }
 
 // end frees the context of an attempt without an answer.
 func (a *attempt) end() {
-	a.timer.Stop()
+	a.alarm.Stop()
 	a.cancel(nil)
 }
 
 // keep leaves the context to the answer, whose end frees it.
 func (a *attempt) keep(resp *http.Response) {
-	a.timer.Stop()
+	a.alarm.Stop()
 	a.reply = reply{resp.Body, a}
 	resp.Body = &a.reply
 }
@@ -96,9 +98,9 @@ type upload struct {
 // Read reads and moves the deadline.
 func (u *upload) Read(into []byte) (int, error) {
 	count, err := u.ReadCloser.Read(into)
-	// A timer that has fired stays as it is: the attempt is over.
-	if count > 0 && u.attempt.timer.Stop() {
-		u.attempt.timer.Reset(u.attempt.wait)
+	// An alarm that has gone off stays as it is: the attempt is over.
+	if count > 0 && u.attempt.alarm.Stop() {
+		u.attempt.alarm.Reset(u.attempt.wait)
 	}
 	return count, err
 }

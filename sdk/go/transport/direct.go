@@ -94,7 +94,7 @@ func (t *Transport) askDirect(ctx context.Context, c *call) outcome {
 	a := &attempt{}
 	a.begin(ctx, t.options.AnswerTimeout)
 	a.watch(c.req.Header)
-	a.timer = time.AfterFunc(a.wait, a.silence)
+	a.alarm = t.alarms.After(a.wait, a.silence)
 	resp, err := t.send(a, c, toDirect, 0)
 	out := outcome{resp: resp, err: err}
 	// Telling Layer takes time: the attempt's own must not run out meanwhile.

@@ -14,7 +14,7 @@ import (
 var errOvertaken = errors.New("the answer of Turbopuffer came first")
 
 // race asks Layer for a read, and Turbopuffer too where Layer does not begin its answer in the usual time. The attempt at
-// Layer runs on the caller's goroutine: as long as Layer answers in time, a read costs a timer and nothing more. That timer is
+// Layer runs on the caller's goroutine: as long as Layer answers in time, a read costs an alarm and nothing more. That alarm is
 // the attempt's own: it first says that Layer is slow, and in the end that it is silent.
 type race struct {
 	t   *Transport
@@ -39,7 +39,7 @@ func (t *Transport) race(ctx context.Context, c *call, pass breaker.Pass) (*http
 	r := &race{t: t, c: c, ctx: ctx, delay: t.hedge.Call(), begun: time.Now()}
 	r.layer.begin(ctx, t.options.AnswerTimeout)
 	r.mu.Lock()
-	r.layer.timer = time.AfterFunc(min(r.delay, r.layer.wait), r.fired)
+	r.layer.alarm = t.alarms.After(min(r.delay, r.layer.wait), r.fired)
 	r.mu.Unlock()
 	out := t.askLayer(ctx, c, &r.layer)
 	hedged, won := r.layerEnded()
@@ -61,12 +61,12 @@ func (t *Transport) race(ctx context.Context, c *call, pass breaker.Pass) (*http
 	return t.settle(ctx, c, pass, out)
 }
 
-// layerEnded stops the timer, and answers whether Turbopuffer was asked, and whether it has won.
+// layerEnded stops the alarm, and answers whether Turbopuffer was asked, and whether it has won.
 func (r *race) layerEnded() (hedged, won bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.over = true
-	r.layer.timer.Stop()
+	r.layer.alarm.Stop()
 	return r.hedged, r.won
 }
 
@@ -85,7 +85,7 @@ func (r *race) fired() {
 	if !r.settled && !r.decide() {
 		left = min(left, r.delay)
 	}
-	r.layer.timer.Reset(left)
+	r.layer.alarm.Reset(left)
 }
 
 // decide asks Turbopuffer too where that is allowed; false: it is not allowed for now.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/layer-mesh/layer/sdk/go/internal/alarm"
 	"github.com/layer-mesh/layer/sdk/go/internal/breaker"
 	"github.com/layer-mesh/layer/sdk/go/internal/hedge"
 	"github.com/layer-mesh/layer/sdk/go/internal/memory"
@@ -25,6 +26,7 @@ type Transport struct {
 	breaker             *breaker.Breaker
 	hedge               *hedge.Hedge
 	memory              memory.Memory
+	alarms              alarm.Clock
 	telling             chan struct{} // Full while somebody tells Layer what it remembers.
 	closing             sync.Mutex    // Held while closed is set, and while an attempt is begun beside a call.
 	closed              atomic.Bool

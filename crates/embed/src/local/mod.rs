@@ -14,6 +14,7 @@ mod tokens;
 mod weights;
 
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rayon::prelude::*;
 
@@ -74,6 +75,9 @@ pub struct Model {
     bert: Bert,
     layout: Layout,
     pool: rayon::ThreadPool,
+    /// What groups were worked on in before: as many as were worked on at once at the most. New memory is cleared by the kernel, page
+    /// by page, which would take a fiftieth of the time.
+    scratch: Mutex<Vec<Scratch>>,
 }
 
 impl Model {
@@ -89,7 +93,7 @@ impl Model {
         let bert = Bert::new(&weights::Weights::load(folder)?, &layout.config)?;
         let named = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|index| format!("embed-{index}"));
         let pool = named.build().map_err(|error| LoadError::Threads(error.to_string()))?;
-        Ok(Self { tokens, bert, layout, pool })
+        Ok(Self { tokens, bert, layout, pool, scratch: Mutex::default() })
     }
 
     /// How many numbers a vector has.
@@ -104,13 +108,8 @@ impl Model {
     pub fn embed<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Result<Vec<Vec<f32>>, ModelError> {
         self.pool.install(|| {
             let tokens = self.tokens.of(texts)?;
-            let groups = groups(&tokens);
-            let done: Vec<Vec<(usize, Vec<f32>)>> = {
-                let each = groups
-                    .into_par_iter()
-                    .map_init(Scratch::default, |scratch, group| self.group(&tokens, group, scratch));
-                each.collect::<Result<_, _>>()?
-            };
+            let each = groups(&tokens).into_par_iter().map(|group| self.group(&tokens, group));
+            let done: Vec<Vec<(usize, Vec<f32>)>> = each.collect::<Result<_, _>>()?;
             let mut vectors = vec![Vec::new(); texts.len()];
             for (index, vector) in done.into_iter().flatten() {
                 vectors[index] = vector;
@@ -119,21 +118,23 @@ impl Model {
         })
     }
 
-    fn group(
-        &self,
-        tokens: &[Vec<u32>],
-        group: Vec<usize>,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
+    fn group(&self, tokens: &[Vec<u32>], group: Vec<usize>) -> Result<Vec<(usize, Vec<f32>)>, ModelError> {
         let texts: Vec<&[u32]> = group.iter().map(|index| tokens[*index].as_slice()).collect();
-        let mut rows = self.bert.forward(&texts, scratch);
+        let mut scratch = self.idle().pop().unwrap_or_default();
+        let mut rows = self.bert.forward(&texts, &mut scratch);
         let mut vectors = Vec::with_capacity(group.len());
         for (index, text) in group.into_iter().zip(texts) {
             let (own, rest) = rows.split_at(text.len() * self.dimension());
             vectors.push((index, self.pooled(own)?));
             rows = rest;
         }
+        self.idle().push(scratch);
         Ok(vectors)
+    }
+
+    /// The memory that nobody works in. Numbers of an earlier group do no harm: a panic elsewhere does not lock it up.
+    fn idle(&self) -> MutexGuard<'_, Vec<Scratch>> {
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One vector out of those of a text's tokens.

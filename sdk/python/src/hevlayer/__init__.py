@@ -11,7 +11,7 @@ from ._async.client import AsyncHevlayer
 from ._async.namespace_perf import AsyncLayerNamespace
 from ._async.transport import AsyncFallThroughTransport
 from ._blobs import Blob
-from ._errors import LayerRefused, LayerUnavailable, NoAnswerInTime, OutcomeUnknown, UnmarkedAnswer
+from ._errors import LayerRefused, LayerUnavailable, NoAnswerInTime, OutcomeUnknown, SameAddress, UnmarkedAnswer
 from ._events import Event, OnEvent
 from ._grpc_errors import LayerError
 from ._guards import ChunkRow, item_named
@@ -47,6 +47,7 @@ __all__ = [
     "OnEvent",
     "OutcomeUnknown",
     "PerfRecord",
+    "SameAddress",
     "Settings",
     "UnmarkedAnswer",
     "Vector",

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import httpx2
 
+from ._errors import SameAddress
 from ._operations import path_of
+
+PORTS = {"http": 80, "https": 443}
+
+
+def same_address(one: str, other: str) -> bool:
+    """Whether two addresses are one: `host` and `host:443` are the same over https."""
+    first, second = (
+        (url.host, url.port or PORTS.get(url.scheme), url.raw_path.rstrip(b"/"))
+        for url in (httpx2.URL(one), httpx2.URL(other))
+    )
+    return first == second
 
 
 class Addresses:
@@ -16,6 +28,8 @@ class Addresses:
         self._prefix = layer.raw_path.decode().rstrip("/")
         self.layer_url = str(layer).rstrip("/")
         self._turbopuffer = None if turbopuffer_url is None else httpx2.URL(turbopuffer_url)
+        if turbopuffer_url is not None and same_address(layer_url, turbopuffer_url):
+            raise SameAddress("the address of Turbopuffer, for the way past Layer, is the address of Layer")
         self.turbopuffer_api_key = turbopuffer_api_key
 
     @property

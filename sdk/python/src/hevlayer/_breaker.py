@@ -22,6 +22,7 @@ class Breaker:
         self._failures_to_open = failures_to_open
         self._on_transition = on_transition
         self._failures = 0
+        self._probed_last = False
         self._lock = threading.RLock()
         self.is_open = False
         self.cause: BaseException | None = None
@@ -58,18 +59,28 @@ class Breaker:
             self.is_open, self.cause = True, cause
         self._on_transition(True, why)
 
-    def if_open(self, do: Callable[[], None]) -> bool:
-        """Does something while it certainly stays open; False, and nothing is done, where it is closed."""
+    def before_probe(self, do: Callable[[], None]) -> bool:
+        """Does something that a probe will see before it closes; False, and nothing is done, where none will.
+
+        None does where it is closed, and during the last probe: otherwise a client that never stops writing past Layer would
+        never return to it.
+        """
         with self._lock:
-            if self.is_open:
+            seen = self.is_open and not self._probed_last
+            if seen:
                 do()
-            return self.is_open
+            return seen
+
+    def probed(self, last: bool) -> None:
+        """A probe begins, or has ended: whether it is one after which nothing but a failure keeps this open."""
+        with self._lock:
+            self._probed_last = last
 
     def close_if(self, ready: Callable[[], bool]) -> bool:
-        """Closes it where `ready` says so; nothing of `if_open` happens between the two."""
+        """Closes it where `ready` says so; nothing of `before_probe` happens between the two."""
         with self._lock:
             if not ready():
                 return False
-            self.is_open, self.cause, self._failures = False, None, 0
+            self.is_open, self.cause, self._failures, self._probed_last = False, None, 0, False
         self._on_transition(False, "ready")
         return True

@@ -19,8 +19,10 @@ HINT_OPTIONS = ("turbopuffer", "documents", "snapshots", "blobs", "blob_budget_b
 """Parameters of the warm hint that only Layer understands."""
 CHANGING_ROWS = ("write", "start_copy", "update_schema")
 """Operations after which cached rows may be old."""
-NOT_FOR_TURBOPUFFER = ("x-layer-", "x-hevlayer-", "x-request-timeout-ms", "authorization", "host", "content-length")
-"""Headers that begin so are Layer's, or are set anew."""
+NOT_FOR_TURBOPUFFER = ("x-layer-", "x-hevlayer-")
+"""Headers that begin so are Layer's."""
+SET_ANEW = ("authorization", "cookie", "proxy-authorization", "x-request-timeout-ms", "host", "content-length")
+"""Headers that name the caller to Layer or to what stands before it, or that are set anew."""
 
 
 class Call:
@@ -90,6 +92,7 @@ class Call:
             (name, value)
             for name, value in self.request.headers.multi_items()
             if not name.startswith(NOT_FOR_TURBOPUFFER)
+            and name not in SET_ANEW
             and not (name == "content-encoding" and value == "gzip" and not zipped)
         ]
         headers.append(("authorization", f"Bearer {self._addresses.turbopuffer_api_key}"))

@@ -7,7 +7,7 @@ never repeats a call that ended with one of them (`_responses` says how).
 from __future__ import annotations
 
 import httpx2
-from turbopuffer import APIConnectionError
+from turbopuffer import APIConnectionError, TurbopufferError
 
 
 class LayerUnavailable(APIConnectionError):
@@ -29,6 +29,10 @@ class OutcomeUnknown(APIConnectionError):
         super().__init__(message=message, request=request)
         self.operation = operation
         """The operation by its name in `sdk/operations.json`, or None for one that is not listed."""
+
+
+class SameAddress(TurbopufferError):
+    """There is no way past Layer where its address is given as Turbopuffer's: it would be shown the Turbopuffer key."""
 
 
 class LayerRefused(Exception):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("hevlayer")
 
 
-Kind = Literal["opened", "closed", "fallback", "hedge", "unavailable", "outcome_unknown"]
+Kind = Literal["opened", "closed", "fallback", "hedge", "unavailable", "outcome_unknown", "untold"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,8 @@ class Event:
     """Something worth counting."""
 
     kind: Kind
-    """`opened` and `closed` are transitions of the breaker; the others are calls."""
+    """`opened` and `closed` are transitions of the breaker; `untold` says that Layer could not be told what was written past it;
+    the others are calls."""
     operation: str | None
     """The call's operation, as `sdk/operations.json` names it."""
     reason: str

@@ -46,9 +46,12 @@ def failure_of(error: grpc.RpcError) -> Failure | None:
     return Failure.NOT_SENT if any(words in text for words in NOT_SENT) else Failure.BROKEN
 
 
-def answer_of(error: grpc.RpcError) -> Failure:
+def answer_of(error: grpc.RpcError, made: Exception) -> Failure:
     """What an error that is an answer says about Layer's presence: something before it may have given it."""
-    return Failure.UNMARKED_ANSWER if _details(error) is None else Failure.LAYER_ANSWER
+    if _details(error) is None:
+        return Failure.UNMARKED_ANSWER
+    draining = isinstance(made, LayerError) and made.reason == "GATEWAY_DRAINING"
+    return Failure.GATEWAY_DRAINING if draining else Failure.LAYER_ANSWER
 
 
 def raised(error: grpc.RpcError, method: str, effect: Effect) -> Exception:

@@ -73,4 +73,4 @@ def rows(given: Sequence[ChunkRow]) -> list[document_pb2.ChunkRow]:
 
 def cut(message: str) -> str:
     """A failure's message, no longer than it is kept."""
-    return message.encode()[:MESSAGE_BYTES_MAX].decode(errors="ignore")
+    return message.encode(errors="replace")[:MESSAGE_BYTES_MAX].decode(errors="ignore")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 
 from turbopuffer import TurbopufferError
 
+from ._address import same_address
+
+log = logging.getLogger("hevlayer")
 DEFAULT_URL = "http://127.0.0.1:8080"
 
 
@@ -31,12 +35,20 @@ class Options:
         api_key = api_key or os.environ.get("LAYER_GATEWAY_API_KEY")
         if not api_key:
             raise TurbopufferError("api_key is Layer's key: pass it, or set LAYER_GATEWAY_API_KEY")
-        return Options(
-            base_url or os.environ.get("LAYER_GATEWAY_URL") or DEFAULT_URL,
-            api_key,
-            _turbopuffer_url(turbopuffer_base_url, turbopuffer_region),
-            turbopuffer_api_key or os.environ.get("TURBOPUFFER_API_KEY"),
-        )
+        layer_url = base_url or os.environ.get("LAYER_GATEWAY_URL") or DEFAULT_URL
+        turbopuffer_url = _turbopuffer_url(turbopuffer_base_url, turbopuffer_region)
+        if turbopuffer_url and not (turbopuffer_base_url or turbopuffer_region):
+            turbopuffer_url = _unless_layers(turbopuffer_url, layer_url)
+        turbopuffer_api_key = turbopuffer_api_key or os.environ.get("TURBOPUFFER_API_KEY")
+        return Options(layer_url, api_key, turbopuffer_url, turbopuffer_api_key)
+
+
+def _unless_layers(turbopuffer_url: str, layer_url: str) -> str | None:
+    """The environment's address of Turbopuffer; None where it is Layer's, for official clients that are pointed at Layer."""
+    if not same_address(turbopuffer_url, layer_url):
+        return turbopuffer_url
+    log.warning("TURBOPUFFER_BASE_URL is the address of Layer: nothing goes past Layer")
+    return None
 
 
 def _turbopuffer_url(base_url: str | None, region: str | None) -> str | None:

@@ -20,7 +20,9 @@ class Settings:
     probe_timeout_s: float = 1.0
     """How long a probe, or telling Layer what was written past it, may take."""
     probe_path: str = "/ready"
-    """What a probe asks for at Layer's address; 200 means ready."""
+    """What a probe asks for at Layer's address; 200 that is marked as Layer's own means ready."""
+    hedge: bool = True
+    """False: Turbopuffer is asked only once Layer has failed, and a read of a router that stands still waits for its timeout."""
     hedge_samples: int = 256
     """Of so many latencies the hedge's delay is learned."""
     hedge_samples_min: int = 16

@@ -36,18 +36,22 @@ def pytest_sessionfinish() -> None:
     Path(os.environ["LAYER_SUITE_WAYS"]).write_text(json.dumps(ways))
 
 
+PATIENT = hevlayer.Settings(connect_timeout_s=10, hedge=False)
+"""On a busy machine too nothing but Layer's failure makes a call go direct."""
+
+
 class Ours(hevlayer.Hevlayer):
     """Takes the region that the suite gives, which is for the direct way."""
 
     def __init__(self, *, region: str | None = None, **options: Any) -> None:
-        super().__init__(turbopuffer_region=region, **options)
+        super().__init__(turbopuffer_region=region, **{"settings": PATIENT, **options})
 
 
 class OursAsync(hevlayer.AsyncHevlayer):
     """The same for asyncio."""
 
     def __init__(self, *, region: str | None = None, **options: Any) -> None:
-        super().__init__(turbopuffer_region=region, **options)
+        super().__init__(turbopuffer_region=region, **{"settings": PATIENT, **options})
 
 
 def delete_all(self: NamespacesResource, **options: Any) -> Any:

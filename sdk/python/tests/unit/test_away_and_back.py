@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -17,6 +18,7 @@ from hevlayer._runtime import threads
 
 Half = Threads | Loop
 RANKING: Any = ["vector", "ANN", [0.1]]
+QUERY = "/v2/namespaces/n/query"
 
 
 def query(half: Half, client: Any) -> Any:
@@ -91,7 +93,12 @@ def test_a_router_that_is_not_ready_is_not_back(half: Half, pair: Pair) -> None:
         query(half, client)
     half.until(lambda: pair.layer.probes >= 3, "probes come")
     assert is_open(client)
-    pair.layer.ready = answers(200, {})
+    # A page of what stands before Layer is not its word.
+    pair.layer.ready = answers(200, b"<html>It works!</html>")
+    seen = pair.layer.probes
+    half.until(lambda: pair.layer.probes >= seen + 3, "probes come")
+    assert is_open(client) and not half.run(client.status()).ready
+    pair.layer.ready = answers(200, {}, x_layer_served_by="layer")
     half.until(lambda: not is_open(client), "it returns")
     half.close(client)
 
@@ -234,6 +241,68 @@ def test_layer_is_told_with_the_key_of_who_wrote(half: Half, pair: Pair) -> None
     half.close(client)
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_layer_refuses_has_told_it_nothing(
+    half: Half, pair: Pair, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING, "hevlayer")
+    client = half.client(pair)
+    pair.layer.stop()
+    write(half, client, upsert_rows=[{"id": 1}])
+    pair.layer.script = layer_error(status, "unauthorized")
+    pair.layer.start()
+    half.until(lambda: len(pair.layer.requests) >= 3, "it tries to tell")
+    assert is_open(client) and "untold" in pair.kinds()
+    # It says so once, and not at each probe.
+    assert len([record for record in caplog.records if "key" in record.message]) == 1
+    pair.layer.script = layer_script
+    pair.layer.requests.clear()
+    half.until(lambda: not is_open(client), "it returns")
+    assert told(pair) == {"n": {1}}
+    half.close(client)
+
+
+def test_another_key_may_tell_what_a_refused_one_wrote(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    other = client.with_options(api_key="key-that-was-withdrawn")
+    pair.layer.stop()
+    write(half, other, upsert_rows=[{"id": 1}])
+    query(half, client)
+
+    def script(exchange: Any) -> None:
+        known = exchange.headers["authorization"] == f"Bearer {LAYER_KEY}"
+        (layer_script if known else layer_error(401, "unauthorized"))(exchange)
+
+    pair.layer.script = script
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    assert [each.headers["authorization"] for each in pair.layer.requests][1:] == [f"Bearer {LAYER_KEY}"]
+    half.close(client)
+
+
+def test_a_namespace_that_layer_does_not_take_keeps_nobody_away(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer.stop()
+    write(half, client, upsert_rows=[{"id": 1}])
+    pair.layer.script = layer_error(404, "not_found")
+    pair.layer.start()
+    half.until(lambda: not is_open(client), "it returns")
+    half.close(client)
+
+
+def test_hedges_can_be_switched_off(half: Half, pair: Pair) -> None:
+    client = half.client(pair, settings=Settings(hedge_delay_default_s=0.01, hedge=False))
+
+    def slow(exchange: Any) -> None:
+        time.sleep(0.1)
+        layer_script(exchange)
+
+    pair.layer.script = slow
+    query(half, client)
+    assert pair.turbopuffer.requests == [] and pair.events == []
+    half.close(client)
+
+
 def test_it_stays_away_until_layer_was_told(half: Half, pair: Pair) -> None:
     client = half.client(pair)
     pair.layer.stop()
@@ -349,6 +418,64 @@ def test_a_write_that_ends_while_layer_is_being_told(pair: Pair) -> None:
     Threads().until(lambda: not is_open(client), "it returns")
     assert seen == [{1}, {2}]
     client.close()
+
+
+def test_writes_past_layer_that_never_end_do_not_keep_it_away(half: Half, pair: Pair) -> None:
+    client = half.client(pair)
+    pair.layer.stop()
+    count, written = itertools.count(), threading.Semaphore(0)
+
+    def some(exchange: Any) -> None:
+        layer_script(exchange)
+        written.release()
+
+    def slow(exchange: Any) -> None:
+        if exchange.path.endswith("/invalidate"):
+            # While Layer is told of some writes others end: of five by four writers one at least.
+            while written.acquire(blocking=False):
+                pass
+            for _ in range(5):
+                written.acquire(timeout=0.05)
+        layer_script(exchange)
+
+    pair.turbopuffer.script, pair.layer.script = some, slow
+    ended = time.monotonic() + 5
+
+    def goes_on() -> bool:
+        return is_open(client) and time.monotonic() < ended
+
+    if isinstance(half, Threads):
+
+        def writer() -> None:
+            while goes_on():
+                write(half, client, upsert_rows=[{"id": next(count)}])
+
+        writers = [threading.Thread(target=writer) for _ in range(4)]
+    query(half, client)
+    assert is_open(client)
+    pair.layer.start()
+    if isinstance(half, Threads):
+        for each in writers:
+            each.start()
+        for each in writers:
+            each.join()
+    else:
+
+        async def forever() -> None:
+            while goes_on():
+                await client.namespace("n").write(upsert_rows=[{"id": next(count)}])
+
+        tasks = [half.started(forever()) for _ in range(4)]
+        for task in tasks:
+            half.run(task)
+    assert not is_open(client)
+    # And Layer was told of each before it was answered.
+    direct = {
+        exchange.json()["upsert_rows"][0]["id"] for exchange in pair.turbopuffer.requests if exchange.path != QUERY
+    }
+    tellings = [exchange for exchange in pair.layer.requests if exchange.path.endswith("/invalidate")]
+    assert {each for exchange in tellings for each in exchange.json()["ids"]} == direct
+    half.close(client)
 
 
 def test_a_refused_direct_write_changed_nothing(half: Half, pair: Pair) -> None:
@@ -510,7 +637,7 @@ def test_a_hook_holds_up_no_other_call(half: Half, pair: Pair) -> None:
     def hook(event: Any) -> None:
         if event.kind == "opened":
             asked = threading.Event()
-            threading.Thread(target=lambda: client.fall_through.breaker.if_open(asked.set)).start()
+            threading.Thread(target=lambda: client.fall_through.breaker.before_probe(asked.set)).start()
             free.append(asked.wait(5))
 
     client = half.client(pair, on_event=hook)

@@ -6,7 +6,8 @@ import pytest
 from turbopuffer import TurbopufferError
 
 from fakes import Pair
-from hevlayer import AsyncHevlayer, Hevlayer
+from hevlayer import AsyncFallThroughTransport, AsyncHevlayer, FallThroughTransport, Hevlayer, SameAddress
+from hevlayer._address import same_address
 
 
 @pytest.fixture
@@ -46,6 +47,39 @@ def test_arguments_come_first(environment: pytest.MonkeyPatch, pair: Pair) -> No
     with Hevlayer(api_key="mine", turbopuffer_region="aws-eu-west-1") as client:
         assert client.api_key == "mine"
         assert client.fall_through._addresses._turbopuffer == "https://aws-eu-west-1.turbopuffer.com"
+
+
+def test_layers_address_is_no_way_past_layer(
+    environment: pytest.MonkeyPatch, pair: Pair, caplog: pytest.LogCaptureFixture
+) -> None:
+    # It is there for official clients that are pointed at Layer.
+    environment.setenv("TURBOPUFFER_BASE_URL", pair.layer.url + "/")
+    for kind in (Hevlayer, AsyncHevlayer):
+        client = kind()
+        assert not client.fall_through.falls_through
+        with pytest.raises(SameAddress):
+            kind(turbopuffer_base_url=pair.layer.url)
+    assert len(caplog.records) == 2 and "TURBOPUFFER_BASE_URL" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("layer", "turbopuffer", "same"),
+    [
+        ("https://one.example", "https://ONE.example:443/", True),
+        ("http://one.example:80/a", "http://one.example/a/", True),
+        ("http://one.example/a", "http://one.example/b", False),
+        ("http://one.example:8080", "http://one.example:8081", False),
+        ("https://one.example", "https://two.example", False),
+    ],
+)
+def test_the_same_address_under_other_names(layer: str, turbopuffer: str, same: bool) -> None:
+    assert same_address(layer, turbopuffer) == same
+    for kind in (FallThroughTransport, AsyncFallThroughTransport):
+        if not same:
+            assert kind(layer, turbopuffer_url=turbopuffer, turbopuffer_api_key="t").falls_through
+            continue
+        with pytest.raises(SameAddress):
+            kind(layer, turbopuffer_url=turbopuffer, turbopuffer_api_key="t")
 
 
 def test_without_layers_key(environment: pytest.MonkeyPatch) -> None:

@@ -66,6 +66,18 @@ def test_nobody_listens(half: Half, pair: Pair) -> None:
     half.close(client)
 
 
+def test_what_names_the_caller_to_layer_stays_with_layer(half: Half, pair: Pair) -> None:
+    names = {"Cookie": "session=1", "Proxy-Authorization": "Basic eDp5", "X-Layer-Internal-Key": "i", "X-Mine": "m"}
+    client = half.client(pair, default_headers=names)
+    query(half, client)
+    pair.layer.stop()
+    query(half, client)
+    for server, seen in ((pair.layer, names), (pair.turbopuffer, {"X-Mine": "m"})):
+        (exchange,) = server.requests
+        assert {name: exchange.headers[name.lower()] for name in names if name.lower() in exchange.headers} == seen
+    half.close(client)
+
+
 @pytest.mark.parametrize("how", AWAY)
 def test_reads_and_repeatable_writes_go_direct(half: Half, pair: Pair, how: str) -> None:
     client = half.client(pair)

@@ -11,7 +11,8 @@ import pytest
 from halves import Loop, Threads
 
 from fakes import LAYER_KEY, TURBOPUFFER_KEY
-from hevlayer import AsyncHevlayer, Event, Hevlayer, LayerUnavailable, Settings
+from fakes.grpc import refuse
+from hevlayer import AsyncHevlayer, Event, Hevlayer, LayerError, LayerUnavailable, Settings
 from hevlayer._proto.layer.router.v1 import fetch_pb2
 
 Half = Threads | Loop
@@ -22,6 +23,7 @@ class Server(grpc.GenericRpcHandler):
 
     def __init__(self) -> None:
         self.fails = False
+        self.reason = ""
         self.keys: set[Any] = set()
         self.server = grpc.server(futures.ThreadPoolExecutor(2))
         self.port = self.server.add_insecure_port("127.0.0.1:0")
@@ -33,6 +35,8 @@ class Server(grpc.GenericRpcHandler):
             self.keys.add(dict(context.invocation_metadata())["authorization"])
             if self.fails:
                 context.abort(grpc.StatusCode.UNAVAILABLE, "Socket closed")
+            if self.reason:
+                refuse(context, grpc.StatusCode.UNAVAILABLE, self.reason)
             return fetch_pb2.FetchResponse()
 
         serialize = fetch_pb2.FetchResponse.SerializeToString
@@ -88,4 +92,18 @@ def test_calls_that_failed_are_told_of(half: Half, server: Server) -> None:
         fails(half, client)
     told = [(event.kind, event.operation, event.reason) for event in events if event.kind != "opened"]
     assert told == [("unavailable", "Fetch", "broken")] * 3 + [("unavailable", "Fetch", "open")]
+    half.close(client)
+
+
+@pytest.mark.parametrize(("reason", "opens"), [("GATEWAY_DRAINING", True), ("SERVICE_UNAVAILABLE", False)])
+def test_a_router_that_drains_counts(half: Half, server: Server, reason: str, opens: bool) -> None:
+    client = client_of(half, server, [])
+    server.reason = reason
+    for _ in range(3):
+        assert not client.fall_through.breaker.is_open
+        # It is an answer all the same.
+        with pytest.raises(LayerError) as raised:
+            half.run(client.fetch_document("n", 1))
+        assert raised.value.reason == reason
+    assert client.fall_through.breaker.is_open == opens
     half.close(client)

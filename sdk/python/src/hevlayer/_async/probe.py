@@ -32,10 +32,20 @@ class AsyncProbe:
             delay_s = min(delay_s * 2, settings.probe_max_s)
 
     async def _layer_is_back(self) -> bool:
-        if not await self._healer.ready(self._settings.probe_path) or not await self._healer.heal():
+        """Asks, and once more at once where writes have ended meanwhile: then those who write tell Layer themselves."""
+        last = False
+        try:
+            while await self._background.pause(0):
+                self._breaker.probed(last)
+                if not await self._healer.ready(self._settings.probe_path) or not await self._healer.heal():
+                    return False
+                # What is left now is a write that ended during the first probe, or one that Layer could not be told of.
+                if self._breaker.close_if(lambda: self._healer.log.empty):
+                    return True
+                last = True
             return False
-        # A direct write that ended meanwhile has been remembered: then there is something left to tell.
-        return self._breaker.close_if(lambda: self._healer.log.empty)
+        finally:
+            self._breaker.probed(last=False)
 
     async def aclose(self) -> None:
         """Ends the loop."""

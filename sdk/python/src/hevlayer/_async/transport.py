@@ -67,13 +67,14 @@ class AsyncFallThroughTransport(httpx2.AsyncBaseTransport):
         self.breaker = Breaker(settings.failures_to_open, self._transition)
         """Whether Layer is taken for away."""
         self._transport = layer_transport or default_transport()
-        self._healer = AsyncHealer(self._transport, self._addresses, settings, self.breaker)
+        self._healer = AsyncHealer(self._transport, self._addresses, settings, self.breaker, self._events)
         self._probe = AsyncProbe(self._healer, self.breaker, settings)
         self._layer = AsyncLayer(self._transport, settings)
         self._direct = AsyncDirect(
             turbopuffer_transport or default_transport(), self._addresses, self._healer, self._events
         )
         self._probe_path = settings.probe_path
+        self._hedges = settings.hedge
         self._hedge = Hedge(settings)
         self._racer = Racer(
             self._layer.ask,
@@ -118,7 +119,7 @@ class AsyncFallThroughTransport(httpx2.AsyncBaseTransport):
         return await self._after(call, layer, direct)
 
     async def _attempts(self, call: Call) -> tuple[Outcome | None, Outcome | None]:
-        if not call.may_be_hedged:
+        if not (self._hedges and call.may_be_hedged):
             return await self._layer.ask(call), None
         self._hedge.called()
         layer, direct = await self._racer.race(call)

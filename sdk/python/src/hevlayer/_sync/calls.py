@@ -88,7 +88,7 @@ class Calls:
         failure, made = errors.failure_of(error), errors.raised(error, method, effect)
         transport = self._shared.transport
         if transport.falls_through:
-            transport.breaker.note(failure or errors.answer_of(error), error)
+            transport.breaker.note(failure or errors.answer_of(error, made), error)
             if failure is not None:
                 unknown = isinstance(made, OutcomeUnknown)
                 kind: Kind = "outcome_unknown" if unknown else "unavailable"

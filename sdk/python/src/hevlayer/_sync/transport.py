@@ -68,11 +68,12 @@ class FallThroughTransport(httpx2.BaseTransport):
         self.breaker = Breaker(settings.failures_to_open, self._transition)
         """Whether Layer is taken for away."""
         self._transport = layer_transport or default_transport()
-        self._healer = Healer(self._transport, self._addresses, settings, self.breaker)
+        self._healer = Healer(self._transport, self._addresses, settings, self.breaker, self._events)
         self._probe = Probe(self._healer, self.breaker, settings)
         self._layer = Layer(self._transport, settings)
         self._direct = Direct(turbopuffer_transport or default_transport(), self._addresses, self._healer, self._events)
         self._probe_path = settings.probe_path
+        self._hedges = settings.hedge
         self._hedge = Hedge(settings)
         self._racer = Racer(
             self._layer.ask,
@@ -117,7 +118,7 @@ class FallThroughTransport(httpx2.BaseTransport):
         return self._after(call, layer, direct)
 
     def _attempts(self, call: Call) -> tuple[Outcome | None, Outcome | None]:
-        if not call.may_be_hedged:
+        if not (self._hedges and call.may_be_hedged):
             return self._layer.ask(call), None
         self._hedge.called()
         layer, direct = self._racer.race(call)
