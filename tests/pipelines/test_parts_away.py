@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-import grpc
 from harness.grpc import FailedCall
 from harness.pipelines import Service, start_pipeline_worker
 from harness.postgres import Postgres
@@ -21,8 +20,8 @@ from harness.seaweed import Seaweed
 from harness.waiting import let_pass, until
 
 from .client import Patient
-from .flow import Flow, within
-from .origin_rows import rows
+from .flow import Flow
+from .refused import SOON_S, Refused
 from .refusing import Refusing
 
 SETTINGS = {
@@ -33,8 +32,6 @@ SETTINGS = {
     "object_store.operation_timeout_ms": 2000,
     "object_store.stall_timeout_ms": 1000,
 }
-SOON_S = 8.0
-"""A call that meets a part that is away fails within its own bounds, long before its caller's deadline."""
 
 
 @pytest.fixture(scope="module")
@@ -57,31 +54,6 @@ def worker(
     program = start_pipeline_worker(router.url, tmp_path_factory.mktemp("worker"), SETTINGS | settings)
     yield program
     program.process.kill()
-
-
-class Refused:
-    """Asks while a part is away, and sees that nothing came of it."""
-
-    def __init__(self, worker: Program, name: str, reason: str) -> None:
-        self.worker, self.name, self.reason = worker, name, reason
-
-    def __call__(self) -> None:
-        with Service(self.worker) as service:
-            client = Patient(service, self.name)
-            began = time.monotonic()
-            with pytest.raises(FailedCall) as failed:
-                chunks = [{"chunk_id": "probe-0", "text": "probe"}]
-                service.call(
-                    "StageDocuments", pipeline_id=client.name, documents=[{"document_id": "probe", "chunks": chunks}]
-                )
-            assert (failed.value.code, failed.value.reason) == (grpc.StatusCode.UNAVAILABLE, self.reason), failed.value
-            assert failed.value.retry_delay_s > 0
-            within(SOON_S, began, "the refusal")
-
-    def nothing_changed(self, origin: Program) -> None:
-        with Service(self.worker) as service:
-            assert Patient(service, self.name).documents(["probe"]) == {}
-        assert "probe-0" not in rows(origin, self.name)
 
 
 def restarted(postgres: Postgres, ask: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ use layer_service::{
     metrics::Metrics,
 };
 use sqlx::{
-    Any, ConnectOptions, Executor, SqlSafeStr, Transaction,
+    Any, ConnectOptions, Connection, Executor, SqlSafeStr, Transaction,
     any::{AnyConnectOptions, AnyPoolOptions, install_default_drivers},
     migrate::{MigrateError, Migration, MigrationType, Migrator},
 };
@@ -59,6 +59,17 @@ impl State {
                 Box::pin(async move {
                     connection.execute(sqlx::raw_sql(sqlx::AssertSqlSafe(prepare))).await?;
                     Ok(())
+                })
+            })
+            // SQLite ends a transaction by itself when its disk is full. sqlx then fails to, counts it as open for ever, and
+            // would begin no other on this connection. The ping waits until sqlx has tried.
+            .after_release(move |connection, _| {
+                Box::pin(async move {
+                    if dialect == Dialect::Sqlite {
+                        connection.ping().await?;
+                        return Ok(!connection.is_in_transaction());
+                    }
+                    Ok(true)
                 })
             })
             // Statements have names in the metrics; their text is no news and is not logged.

@@ -46,6 +46,8 @@ const LOST_RACES: [&str; 6] = ["40P01", "40001", "55P03", "5", "6", "517"];
 const NO_SCHEMA: &str = "42P01";
 /// Classes of PostgreSQL's codes that pass: connection, resources, operator intervention, system.
 const PASSING: [&str; 4] = ["08", "53", "57", "58"];
+/// SQLite's codes that pass when the machine has room again: out of memory, a failed read or write, a full disk, no more files.
+const SQLITE_PASSING: [u32; 4] = [7, 10, 13, 14];
 
 impl Error {
     /// A wrong field.
@@ -81,6 +83,15 @@ impl From<Error> for Attempt {
     }
 }
 
+/// Whether what the database complains about may be over at another time. PostgreSQL's codes have five characters; SQLite's are
+/// numbers with fewer, of which the last eight bits are the kind.
+fn passes(code: &str) -> bool {
+    match code.len() {
+        5 => code == NO_SCHEMA || PASSING.contains(&&code[..2]),
+        _ => code.parse::<u32>().is_ok_and(|code| SQLITE_PASSING.contains(&(code & 0xff))),
+    }
+}
+
 impl From<sqlx::Error> for Attempt {
     fn from(error: sqlx::Error) -> Self {
         match &error {
@@ -89,7 +100,7 @@ impl From<sqlx::Error> for Attempt {
                 if LOST_RACES.contains(&code.as_ref()) {
                     return Self::Raced(answer.to_string());
                 }
-                if code == NO_SCHEMA || code.len() == 5 && PASSING.contains(&&code[..2]) {
+                if passes(&code) {
                     return Self::Failed(Error::Unavailable(answer.to_string()));
                 }
                 Self::Failed(Error::Broken(answer.to_string()))
@@ -101,6 +112,24 @@ impl From<sqlx::Error> for Attempt {
             | sqlx::Error::PoolClosed
             | sqlx::Error::WorkerCrashed => Self::Failed(Error::Unavailable(error.to_string())),
             _ => Self::Failed(Error::Broken(error.to_string())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_told_from_what_does_not_in_both_databases() {
+        // PostgreSQL: too many connections, disk full, shutdown. SQLite: a full disk, a failed write, a failed growth of the index
+        // of its log.
+        for code in ["53300", "53100", "57P01", "42P01", "13", "778", "4874"] {
+            assert!(passes(code), "{code}");
+        }
+        // PostgreSQL: unique violation, syntax, and two of which the last bits are those of a full disk. SQLite: constraint, corrupt.
+        for code in ["23505", "42601", "23053", "22029", "1555", "11", ""] {
+            assert!(!passes(code), "{code}");
         }
     }
 }
