@@ -11,7 +11,8 @@ from harness import process
 from harness.pipelines import start_pipeline_worker
 from harness.ports import free_port
 from harness.programs import Program, start_stand_in
-from hevlayer import Hevlayer
+from harness.waiting import until
+from hevlayer import Hevlayer, LayerError
 from mesh.parts import Mesh
 
 
@@ -30,9 +31,21 @@ def mesh(origin: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     worker_port = free_port()
     made.start({"pipelines.addresses": f"127.0.0.1:{worker_port}"})
     worker = start_pipeline_worker(made.url, tmp_path_factory.mktemp("queues"), port=worker_port)
+    until(lambda: pipelines_answer(made), "the router has found pipeline-worker")
     yield made
     worker.process.kill()
     made.stop()
+
+
+def pipelines_answer(mesh: Mesh) -> bool:
+    """Whether the router hands calls of pipelines over."""
+    with mesh.client() as client:
+        try:
+            client.list_pipelines()
+        except LayerError as error:
+            assert error.reason == "PIPELINE_WORKER_UNAVAILABLE"
+            return False
+    return True
 
 
 @pytest.fixture

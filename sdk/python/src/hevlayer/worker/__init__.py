@@ -59,7 +59,11 @@ async def run_worker_async(
 
     Leases are extended in the background, three times in the time of a lease. What a handler raises fails its batch: for good
     with `Permanent`, else to be tried again. While Layer is away the worker waits, and goes on when it is back. Once it is to
-    stop it begins nothing new; what is being done may take `drain_seconds`, then it is given back.
+    stop it begins nothing new; what is being done may take `drain_seconds`, then it is given back. A thread that a handler is in
+    cannot be ended: it goes on for as long as the process does, and what it answers does not count.
+
+    What Layer refuses of one result fails that one, for good. A key that is refused meanwhile, or a fault of Layer, makes no dead
+    letters: the call is made again.
 
     Args:
       job: Made by `pipeline` or `function`.
