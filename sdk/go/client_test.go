@@ -146,6 +146,23 @@ func TestUnknownOutcomesAreNotRepeated(t *testing.T) {
 	}
 }
 
+// So it is with a write that goes direct. What may be repeated is the official client's to repeat.
+func TestUnknownOutcomesAtTurbopufferAreNotRepeated(t *testing.T) {
+	layer, direct := newSide(t, nil), newSide(t, cut)
+	layer.Close()
+	client := newClient(t, layer, direct)
+	err := patch(client)
+	var unknown *hevlayer.OutcomeUnknown
+	if !errors.As(err, &unknown) || unknown.Operation != "write" || unknown.Cause == nil || direct.count() != 1 {
+		t.Fatalf("got %v, and Turbopuffer was asked %d times", err, direct.count())
+	}
+	namespace := client.Namespace("n")
+	_, err = namespace.Write(context.Background(), turbopuffer.NamespaceWriteParams{UpsertRows: []turbopuffer.RowParam{{"id": 1}}}, option.WithMaxRetries(1))
+	if err == nil || errors.Is(err, hevlayer.ErrOutcomeUnknown) || direct.count() != 3 {
+		t.Fatalf("got %v, and Turbopuffer was asked %d times", err, direct.count())
+	}
+}
+
 func TestCallsThatNeedLayerFailAtOnce(t *testing.T) {
 	layer, direct := newSide(t, rows("origin")), newSide(t, rows(""))
 	client := newClient(t, layer, direct)

@@ -17,13 +17,13 @@ const peekedMax = 64 << 10
 // uploadMin is the size from which a body may take longer to send than an answer may take to begin.
 const uploadMin = 1 << 20
 
-// outcome is what became of an attempt at Layer.
+// outcome is what became of an attempt.
 type outcome struct {
 	resp *http.Response
 	err  error
-	// reason why Layer did not answer; empty where it did, and where the caller gave up.
+	// reason why there is no answer; empty where there is one, and where the caller gave up.
 	reason string
-	// maybeDone says that Layer may have acted on the request.
+	// maybeDone says that who was asked may have acted on the request.
 	maybeDone bool
 	// maybeApplied says that Layer answered that a write may have been applied: its client must not repeat it.
 	maybeApplied bool
@@ -136,10 +136,16 @@ func (o *outcome) failed(c *call, a *attempt) {
 		a.sent.Store(!unsent)
 	}
 	o.maybeDone = a.sent.Load()
+	if errors.Is(o.err, errNoReplay) {
+		return
+	}
+	if silent {
+		// An error of a context would look like the end of the caller's own.
+		o.err = errSilent
+	}
 	switch {
-	case errors.Is(o.err, errNoReplay):
 	case silent && !unsent:
-		o.reason, o.err = ReasonSilent, errSilent
+		o.reason = ReasonSilent
 	case c.req.Context().Err() != nil || cause != nil && !silent:
 	case unsent:
 		o.reason = ReasonNotSent

@@ -72,38 +72,43 @@ func (c *call) mustNotRepeat() bool {
 
 // direct makes the call of Turbopuffer in the place of Layer.
 func (t *Transport) direct(ctx context.Context, c *call, out outcome) (*http.Response, string, error) {
-	resp, err := t.askDirect(ctx, c)
-	if errors.Is(err, errNoReplay) {
+	asked := t.askDirect(ctx, c)
+	if errors.Is(asked.err, errNoReplay) {
 		if c.writes && out.maybeDone {
 			return nil, "", t.outcomeUnknown(c, out, out.reason)
 		}
 		return nil, "", errors.Join(errNoReplay, out.cause())
 	}
 	t.emit(Event{Kind: EventFallback, Operation: c.op.Name, Reason: out.reason, Err: out.cause()})
-	return resp, TurbopufferDirect, err
+	if asked.reason != "" && judge(c, asked) == unknown {
+		return nil, TurbopufferDirect, t.outcomeUnknown(c, asked, asked.reason)
+	}
+	return asked.resp, TurbopufferDirect, asked.err
 }
 
-// askDirect makes the attempt at Turbopuffer, and remembers what it writes until Layer knows.
-func (t *Transport) askDirect(ctx context.Context, c *call) (*http.Response, error) {
+// askDirect makes the attempt at Turbopuffer, and remembers what it writes until Layer knows. The outcome has a reason where
+// there is no answer; whatever Turbopuffer answers is the answer.
+func (t *Transport) askDirect(ctx context.Context, c *call) outcome {
 	written := c.written()
 	t.memory.Add(written)
 	a := &attempt{}
 	a.begin(ctx, t.options.AnswerTimeout)
+	a.watch(c.req.Header)
 	a.alarm = t.alarms.After(a.wait, a.silence)
 	resp, err := t.send(a, c, toDirect, 0)
+	out := outcome{resp: resp, err: err}
+	// Telling Layer takes time: the attempt's own must not run out meanwhile.
+	if err != nil {
+		out.failed(c, a)
+		a.end()
+	} else {
+		t.relocate(resp, c)
+		a.keep(resp)
+	}
 	if !errors.Is(err, errNoReplay) {
 		t.afterWrite(ctx, written)
 	}
-	if err != nil {
-		if errors.Is(context.Cause(a.ctx), errSilent) {
-			err = errSilent
-		}
-		a.end()
-		return nil, err
-	}
-	t.relocate(resp, c)
-	a.keep(resp)
-	return resp, nil
+	return out
 }
 
 // afterWrite sees to it that Layer is told before the caller knows that the write is done. While Layer is away the probe

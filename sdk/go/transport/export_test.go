@@ -20,5 +20,8 @@ func (t *Transport) ProbedForTest(times int) bool {
 	return true
 }
 
+// RememberEverythingForTest remembers that any namespace may have been written to.
+func (t *Transport) RememberEverythingForTest() { t.memory.AddEverything() }
+
 // TrustForTest has the transport's own carrier to Layer trust a server.
 func (t *Transport) TrustForTest(config *tls.Config) { t.ownBase.TLSClientConfig = config }

@@ -164,6 +164,45 @@ func TestManyWritesAreStillTold(t *testing.T) {
 	}
 }
 
+// However many namespaces there are, none is left out without a word.
+func TestAllPagesOfNamespacesAreTold(t *testing.T) {
+	const pages = 1_001
+	w, _ := away(t)
+	w.transport.RememberEverythingForTest()
+	w.layer.become(func(rw http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/invalidate") {
+			ok(rw, r)
+			return
+		}
+		page, next := 0, "null"
+		_, _ = fmt.Sscanf(r.URL.Query().Get("cursor"), "page-%d", &page)
+		if page+1 < pages {
+			next = fmt.Sprintf(`"page-%d"`, page+1)
+		}
+		origin(fmt.Sprintf(`{"namespaces":[{"id":"n%d"}],"next_cursor":%s}`, page, next))(rw, r)
+	})
+	w.layer.setReady(true)
+	until(t, "Layer is back", func() bool { return w.transport.Away() == nil })
+	all := told(w.layer)
+	if len(all) != pages || all[pages-1] != fmt.Sprintf("n%d {}", pages-1) {
+		t.Fatalf("Layer was told of %d namespaces", len(all))
+	}
+}
+
+// A list that never ends does not keep the probe at it for ever, nor does it count as told.
+func TestAListThatLeadsToItselfIsUntold(t *testing.T) {
+	w, back := away(t)
+	w.transport.RememberEverythingForTest()
+	w.layer.become(says(200, `{"namespaces":[],"next_cursor":"same"}`, "x-layer-served-by", "origin"))
+	w.layer.setReady(true)
+	until(t, "it was said that Layer could not be told", func() bool { return w.events.count(transport.EventUntold) >= 2 })
+	if w.transport.Away() == nil {
+		t.Fatal("Layer is used although it was not told everything")
+	}
+	back(ok)
+	until(t, "Layer is back", func() bool { return w.transport.Away() == nil })
+}
+
 func TestReadsAreNotTold(t *testing.T) {
 	w, back := away(t)
 	_, _ = w.call("POST", query, queryBody)

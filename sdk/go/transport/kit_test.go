@@ -154,6 +154,18 @@ func (e *events) count(kind transport.EventKind) int {
 	return count
 }
 
+// reasons answers why events of a kind happened.
+func (e *events) reasons(kind transport.EventKind) (all []string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, event := range e.all {
+		if event.Kind == kind {
+			all = append(all, event.Reason)
+		}
+	}
+	return all
+}
+
 func newWorld(t *testing.T, layer http.HandlerFunc, change ...func(*transport.Options)) *world {
 	t.Helper()
 	w := &world{t: t, layer: newServer(t, layer), direct: newServer(t, says(200, "direct")), events: &events{}}

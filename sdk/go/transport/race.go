@@ -99,7 +99,7 @@ func (r *race) decide() bool {
 	}
 	ctx, stop := context.WithCancel(r.ctx)
 	r.directEnd, r.stopDirect = make(chan struct{}), stop
-	if r.hedged = r.t.beside(func() { r.askDirect(ctx) }); !r.hedged {
+	if r.hedged = r.t.beside(func() { r.askDirect(ctx, stop) }); !r.hedged {
 		stop()
 		return true
 	}
@@ -112,16 +112,29 @@ func (r *race) mayHedge() bool { return r.t.breaker.Doubtful() || r.t.hedge.Take
 
 // askDirect wins the race where Layer's attempt is still under way, unless Turbopuffer refuses: then there is hope that
 // Layer's answer will be better.
-func (r *race) askDirect(ctx context.Context) {
-	resp, err := r.t.askDirect(ctx, r.c)
+func (r *race) askDirect(ctx context.Context, stop context.CancelFunc) {
+	out := r.t.askUntilClosed(ctx, stop, r.c)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.direct = outcome{resp: resp, err: err}
-	r.won = !r.over && err == nil && !isRefusal(resp.StatusCode)
+	r.direct = out
+	r.won = !r.over && out.err == nil && !isRefusal(out.resp.StatusCode)
 	close(r.directEnd)
 	if r.won {
 		r.layer.cancel(errOvertaken)
 	}
+}
+
+// askUntilClosed makes an attempt at Turbopuffer that ends when the transport is closed. An answer that is there by then stays:
+// its caller may be reading it.
+func (t *Transport) askUntilClosed(ctx context.Context, stop context.CancelFunc, c *call) outcome {
+	inTime := context.AfterFunc(t.open, stop)
+	out := t.askDirect(ctx, c)
+	if inTime() {
+		return out
+	}
+	stop()
+	out.discard()
+	return outcome{err: ErrClosed}
 }
 
 // isRefusal says whether an answer of Turbopuffer leaves hope that Layer's will be better: it is overloaded, or does not take

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,7 +25,6 @@ const (
 	ownTimeout = 10 * time.Second
 	// idsPerCall is how many ids one call may name.
 	idsPerCall = 10_000
-	pagesMax   = 1_000
 )
 
 // probe asks whether Layer answers, and tells it what was written past it.
@@ -129,10 +129,16 @@ func invalidation(ids []operation.ID) []byte {
 	return body
 }
 
-// tellEverything clears all namespaces that there are.
+// errNoProgress is the end of a list whose next page is the one that was just read.
+var errNoProgress = errors.New("the list of namespaces goes on with the same page")
+
+// tellEverything clears all namespaces that there are, however many: one that was left out would be served as it was, and
+// nobody would know. So the number of pages has no bound of its own; each call has, a page that leads to itself is an error,
+// and [Transport.Close] ends it. Until it is done Layer stays away, and after an error it begins anew: a million namespaces
+// are as many calls, one after the other.
 func (t *Transport) tellEverything(ctx context.Context) error {
 	query := url.Values{"page_size": {"1000"}}
-	for range pagesMax {
+	for {
 		page, err := t.namespaces(ctx, query)
 		if err != nil {
 			return err
@@ -142,12 +148,14 @@ func (t *Transport) tellEverything(ctx context.Context) error {
 				return err
 			}
 		}
-		if page.NextCursor == "" {
+		switch page.NextCursor {
+		case "":
 			return nil
+		case query.Get("cursor"):
+			return errNoProgress
 		}
 		query.Set("cursor", page.NextCursor)
 	}
-	return nil
 }
 
 type namespacePage struct {

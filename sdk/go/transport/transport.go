@@ -31,6 +31,8 @@ type Transport struct {
 	closing             sync.Mutex    // Held while closed is set, and while an attempt is begun beside a call.
 	closed              atomic.Bool
 	attempts            sync.WaitGroup
+	open                context.Context // Over with Close.
+	shut                context.CancelFunc
 }
 
 // New makes a transport. It connects to nothing yet. The error names the option that is missing or wrong.
@@ -49,6 +51,7 @@ func New(options Options) (*Transport, error) {
 		t.layerAuth = []string{bearer(options.LayerKey)}
 	}
 	t.base, t.directBase = t.bases()
+	t.open, t.shut = context.WithCancel(context.Background())
 	t.breaker = breaker.New(breaker.Options{
 		ProbeInitial: options.ProbeInitial,
 		ProbeMax:     options.ProbeMax,
@@ -119,13 +122,14 @@ func (t *Transport) Begin() (report func(reason string, cause error), err error)
 	}, nil
 }
 
-// Close ends the probe and idle connections, and waits for the attempts that hedges left behind. Calls that are made
-// afterwards fail with [ErrClosed]. What Layer has not been told by then is lost to it: entries that were written past it
-// are served until their time to live ends.
+// Close ends the probe, the hedges that have no answer yet, and idle connections, and waits until they have ended. Calls that
+// are under way go on, with Layer alone; those that are made afterwards fail with [ErrClosed]. What Layer has not been told
+// by then is lost to it: entries that were written past it are served until their time to live ends.
 func (t *Transport) Close() error {
 	t.closing.Lock()
 	t.closed.Store(true)
 	t.closing.Unlock()
+	t.shut()
 	t.breaker.Close()
 	t.attempts.Wait()
 	closeIdle(t.ownBase)
