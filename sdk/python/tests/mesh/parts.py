@@ -14,6 +14,8 @@ from hevlayer import AsyncHevlayer, Hevlayer, Settings
 
 TURBOPUFFER_KEY = "key-of-the-direct-way"
 PATIENT = Settings(probe_initial_s=0.1, probe_max_s=0.5)
+UNHURRIED = Settings(connect_timeout_s=10, hedge=False)
+"""On a busy machine too nothing but Layer's failure makes a call go direct."""
 
 
 def is_stopped(task: Path) -> bool:

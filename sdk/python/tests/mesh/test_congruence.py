@@ -11,7 +11,7 @@ from halves import Loop, Threads
 from turbopuffer import APIStatusError
 
 from hevlayer import record_perf
-from mesh.parts import Mesh
+from mesh.parts import UNHURRIED, Mesh
 
 Half = Threads | Loop
 Step = Callable[[Any, str], Any]
@@ -95,7 +95,8 @@ def nothing(_: str) -> None:
 @pytest.fixture
 def wanted(half: Half, mortal: Mesh, namespace: str) -> dict[str, Any]:
     """What comes through Layer."""
-    client = mortal.client() if isinstance(half, Threads) else mortal.async_client()
+    make = mortal.client if isinstance(half, Threads) else mortal.async_client
+    client = make(settings=UNHURRIED)
     answers, ways = run(half, client, f"{namespace}x", nothing)
     assert ways == {None}
     half.close(client)

@@ -420,6 +420,31 @@ def test_a_write_that_ends_while_layer_is_being_told(pair: Pair) -> None:
     client.close()
 
 
+def test_a_write_that_cannot_tell_during_the_last_probe_is_told_by_it(pair: Pair) -> None:
+    client = pair.client()
+    pair.layer.stop()
+    write(Threads(), client, upsert_rows=[{"id": 1}])
+    seen: list[set[Any]] = []
+
+    def script(exchange: Any) -> None:
+        seen.append(set(exchange.json()["ids"]))
+        if seen == [{1}]:
+            write(Threads(), client, upsert_rows=[{"id": 2}])
+        (layer_error(503, "doc_cache_unavailable") if seen[-1] == {3} else layer_script)(exchange)
+
+    def ready(exchange: Any) -> None:
+        if pair.layer.probes == 2:
+            # The last probe: who writes now tells Layer, and is refused.
+            write(Threads(), client, upsert_rows=[{"id": 3}])
+        answers(200, {}, x_layer_served_by="layer")(exchange)
+
+    pair.layer.script, pair.layer.ready = script, ready
+    pair.layer.start()
+    Threads().until(lambda: not is_open(client), "it returns")
+    assert seen == [{1}, {3}, {2, 3}]
+    client.close()
+
+
 def test_writes_past_layer_that_never_end_do_not_keep_it_away(half: Half, pair: Pair) -> None:
     client = half.client(pair)
     pair.layer.stop()
