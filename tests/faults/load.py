@@ -142,7 +142,8 @@ class Writer(threading.Thread):
 
 @dataclass
 class Reader(threading.Thread):
-    """Fetches what the writers are busy with, one key at a time or several together."""
+    """Fetches what the writers are busy with, one key at a time or several together, and half of it a second time at
+    once, so that the cache has some of it however fast the writers are."""
 
     number: int
     router: Program
@@ -160,8 +161,11 @@ class Reader(threading.Thread):
 
     def run(self) -> None:
         keep = Keep(self.router)
+        keys: list[str] = []
         while not self.stop.is_set():
-            keys = [self._random.choice(self.writers).watched() for _ in range(self._random.choice([1, 1, 1, 5]))]
+            again = keys and self._random.random() < 1 / 2
+            if not again:
+                keys = [self._random.choice(self.writers).watched() for _ in range(self._random.choice([1, 1, 1, 5]))]
             start = time.monotonic()
             try:
                 self._fetch(keep, keys, start)

@@ -31,6 +31,7 @@ from .load import NAMESPACE, PATH, Keep, Reader, Writer
 from .proxy import Proxy
 
 SECONDS = float(os.environ.get("LAYER_FAULT_SECONDS", "15"))
+HITS_A_SECOND = 15
 SEEDS = [int(seed) for seed in os.environ.get("LAYER_FAULT_SEEDS", "1").split(",")]
 # The origin's longest write here, below the time that a hold stands.
 REQUEST_MS, HOLD_MS = 4000, 6000
@@ -112,7 +113,8 @@ def test_no_fetch_is_older_than_an_acknowledged_write(
     writes = [write for writer in writers for write in writer.writes]
     hits = sum(fetch.cache.startswith("hit ") for fetch in fetches)
     print(f"{len(fetches)} fetches, {hits} hits, {len(writes)} writes of keys; faults: {', '.join(chaos.said)}")
-    assert hits > len(fetches) / 20, "the cache was hardly used: this run proves little"
+    # Each hit is a chance to see what is old. How many fetches pass the cache by while it is away is no measure.
+    assert hits >= HITS_A_SECOND * SECONDS, "the cache was hardly used: this run proves little"
     found = stale(writes, fetches)
     assert not found, f"{len(found)} stale fetches; seed {seed}; faults: {chaos.said}\n" + "\n".join(found[:20])
     failures = [failure for reader in readers for failure in reader.failures]
