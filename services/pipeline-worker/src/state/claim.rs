@@ -55,9 +55,7 @@ impl State {
         if unit.queue.paused {
             return Ok(Vec::new());
         }
-        if unit.due {
-            self.wake(&mut unit, claim.limit.clamp(WAKE_MIN, WAKE_MAX)).await?;
-        }
+        self.wake(&mut unit, claim.limit.clamp(WAKE_MIN, WAKE_MAX)).await?;
         let room = self.room(&mut unit, claim.limit).await?;
         let mut changes =
             if room == 0 { Vec::new() } else { self.ready(&mut unit, source, room, &claim.prefix).await? };

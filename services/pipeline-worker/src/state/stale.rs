@@ -79,11 +79,11 @@ impl State {
         Ok(())
     }
 
-    /// Items, of which `list` is a [`Dialect::list`](super::dialect::Dialect::list), became done: what is owed for them may be carried out from now on.
+    /// Items, of which `list` is a JSON list, became done: what is owed for them may be carried out from now on.
     pub(crate) async fn cleanups_begin(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
         let statement = self.dialect.sql(
             "UPDATE stale SET due_ms = {now} WHERE queue = $2 AND due_ms IS NULL \
-             AND item {ids}",
+             AND item IN (SELECT v.value->>0 FROM {rows})",
         );
         unit.write(statement, list).await
     }

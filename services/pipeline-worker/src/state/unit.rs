@@ -23,8 +23,6 @@ pub(crate) struct Unit {
     pub(crate) queue: Queue,
     /// The database's clock as the transaction began, in milliseconds since 1970.
     pub(crate) now: i64,
-    /// Whether a lease or a wait was over then.
-    pub(crate) due: bool,
     /// By how much the counters change, by stage and state.
     moved: BTreeMap<(i64, i64), i64>,
     done: i64,
@@ -39,15 +37,13 @@ impl State {
         let statement = self.dialect.sql(concat!(
             "SELECT ",
             queue_columns!(),
-            ", {now}, CASE WHEN EXISTS (SELECT 1 FROM item WHERE item.queue = queue.id AND item.wake_ms <= {now}) ",
-            "THEN 1 ELSE 0 END FROM queue WHERE kind = $1 AND name = $2 AND deleted_ms IS NULL"
+            ", {now} FROM queue WHERE kind = $1 AND name = $2 AND deleted_ms IS NULL"
         ));
         let found = sqlx::query(statement).bind(kind.code()).bind(name.to_owned()).fetch_optional(&mut *tx).await?;
         let row = found.ok_or_else(|| Error::QueueNotFound { kind, name: name.to_owned() })?;
         Ok(Unit {
             tx,
             now: row.try_get(QUEUE_COLUMNS)?,
-            due: row.try_get::<i64, _>(QUEUE_COLUMNS + 1)? != 0,
             queue: queues::read(&row, kind)?,
             moved: BTreeMap::new(),
             done: 0,
