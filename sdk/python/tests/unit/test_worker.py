@@ -191,7 +191,7 @@ def test_what_is_given_back_is_no_failure(queue: Queue, work: Any) -> None:
 
         async def handle(given: Sequence[Any]) -> list[Any]:
             stop.set()
-            await asyncio.sleep(30)
+            await asyncio.Event().wait()
             raise AssertionError
 
         async with AsyncHevlayer(base_url=queue.url, api_key="k") as client:
