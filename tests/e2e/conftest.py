@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from harness.doc_cache import start_doc_cache
 from harness.origin import FakeOrigin
 from harness.pipelines_http import PipelinesMesh
 from harness.programs import Program, start_mesh, start_router, start_stand_in
@@ -57,6 +58,14 @@ def start(origin: FakeOrigin) -> Iterator[StartRouter]:
             return program
 
         yield start_one
+
+
+@pytest.fixture
+def doc_cache() -> Iterator[Program]:
+    """A cache of the test's own."""
+    program = start_doc_cache()
+    yield program
+    program.process.kill()
 
 
 @pytest.fixture

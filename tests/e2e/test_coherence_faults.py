@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,7 +20,7 @@ from harness.exposition import value
 from harness.grpc import FailedCall, call
 from harness.origin import Exchange, FakeOrigin, ok
 from harness.programs import Program, start_router
-from harness.waiting import let_pass, until
+from harness.waiting import until
 
 NS = "ns"
 PATH = f"/v2/namespaces/{NS}"
@@ -29,13 +28,6 @@ DELETE_1 = {"deletes": [1]}
 BODY_1 = b'{"deletes":[1]}'
 
 Start = Callable[..., Program]
-
-
-@pytest.fixture
-def doc_cache() -> Iterator[Program]:
-    program = start_doc_cache()
-    yield program
-    program.process.kill()
 
 
 @pytest.fixture
@@ -221,94 +213,6 @@ def test_strict_writes_are_refused_before_they_are_sent(mesh: Start, origin: Fak
     assert (failed.value.code, failed.value.reason) == (grpc.StatusCode.UNAVAILABLE, "DOC_CACHE_UNAVAILABLE")
     assert len(origin.requests) == seen
     assert ask(router.url, "POST", f"{PATH}/query", b'{"top_k":1}').status == 200, "reads go on"
-
-
-Queued = tuple[Connection, threading.Event, Connection]
-
-
-def occupied(router: Program, origin: FakeOrigin) -> tuple[threading.Event, Connection]:
-    """The only connection to the origin is in use; what gives it free, and who has it."""
-    go = threading.Event()
-
-    def script(exchange: Exchange) -> None:
-        exchange.read_body()
-        assert go.wait(20)
-        exchange.reply_json({})
-
-    origin.script = script
-    first = Connection(router.url)
-    first.send_request("POST", f"{PATH}/query", b'{"top_k":1}', JSON)
-    origin.last()
-    return go, first
-
-
-def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tuple[str, str]]) -> Queued:
-    """A write that is held and waits for the only connection to the origin; what gives that free; and who has it."""
-    go, first = occupied(router, origin)
-    caller = Connection(router.url)
-    caller.send_request("POST", PATH, BODY_1, [*JSON, *headers])
-    until(lambda: states(cache, 1) == ["held"], "the write is held")
-    return caller, go, first
-
-
-QUEUE = {"listen.workers": 1, "origin.connections_max": 1, "origin.queue_timeout_ms": 15_000}
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether all threads of a process are stopped."""
-    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-    return all(stat.rsplit(")", 1)[1].split()[0] == "T" for stat in stats)
-
-
-def stand_still(router: Program, seconds: float, meanwhile: Callable[[], None]) -> None:
-    """Suspends the router for that long."""
-    router.process.signal(signal.SIGSTOP)
-    until(lambda: is_stopped(router.process.pid), "every thread of it stands still")
-    end = time.monotonic() + seconds
-    meanwhile()
-    let_pass(end - time.monotonic())
-    router.process.signal(signal.SIGCONT)
-
-
-def test_a_router_that_stood_still_sends_nothing_old(mesh: Start, origin: FakeOrigin, cache: Cache) -> None:
-    router = mesh(QUEUE | {"cache.hold_ms": 5000})
-    caller, go, _first = queued(router, origin, cache, [])
-    stand_still(router, 1.5, go.set)
-    status, code, text = refusal(caller.answer())
-    assert (status, code) == (503, "service_unavailable")
-    assert "stood still" in text
-    until(lambda: states(cache, 1) == ["free"], "nothing was sent: the hold is closed", 5)
-    assert [request.target for request in origin.requests if request.complete] == [f"{PATH}/query"]
-
-
-def test_a_router_that_stood_still_but_not_for_long_sends_its_writes(
-    mesh: Start, origin: FakeOrigin, cache: Cache
-) -> None:
-    router = mesh(QUEUE)
-    caller, go, _first = queued(router, origin, cache, [])
-    stand_still(router, 1.5, go.set)
-    assert caller.answer().status == 200
-
-
-def test_a_write_whose_time_is_over_is_not_sent(mesh: Start, origin: FakeOrigin, cache: Cache) -> None:
-    router = mesh(QUEUE)
-    caller, go, _first = queued(router, origin, cache, [("x-request-timeout-ms", "1000")])
-    stand_still(router, 1.5, go.set)
-    assert refusal(caller.answer())[:2] == (504, "gateway_timeout")
-    until(lambda: states(cache, 1) == ["free"], "nothing was sent: the hold is closed", 5)
-    assert [request.target for request in origin.requests if request.complete] == [f"{PATH}/query"]
-
-
-def test_without_a_cache_too_a_write_whose_time_is_over_is_not_sent(origin: FakeOrigin, start: Start) -> None:
-    router = start(QUEUE)
-    go, first = occupied(router, origin)
-    caller = Connection(router.url)
-    caller.send_request("POST", PATH, BODY_1, [*JSON, ("x-request-timeout-ms", "1000")])
-    until(lambda: value(router.metrics(), "layer_tpuf_inflight") == 2, "the write waits for its turn")
-    stand_still(router, 1.5, go.set)
-    assert refusal(caller.answer())[:2] == (504, "gateway_timeout")
-    first.answer()
-    assert [request.target for request in origin.requests if request.complete] == [f"{PATH}/query"]
 
 
 def test_a_long_upload_keeps_its_hold(mesh: Start, origin: FakeOrigin, cache: Cache) -> None:

@@ -30,13 +30,6 @@ CACHE = "x-layer-cache"
 
 
 @pytest.fixture
-def doc_cache() -> Iterator[Program]:
-    program = start_doc_cache()
-    yield program
-    program.process.kill()
-
-
-@pytest.fixture
 def mesh(origin: FakeOrigin, doc_cache: Program) -> Iterator[Start]:
     """Starts routers before the scripted origin and beside the cache, or beside another address."""
     with ExitStack() as stack:

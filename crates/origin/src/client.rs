@@ -11,7 +11,7 @@ use rustls::ClientConfig;
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use crate::{
-    BoxError, Error, OriginBody, Target,
+    BoxError, Error, LastLook, OriginBody, Target,
     connect::{Stream, connect},
     h1::{H1, Unsent},
     h2::{self, streams_max},
@@ -87,7 +87,20 @@ where
     ///
     /// # Errors
     /// [`Error`]; after any but [`Error::Broken`] nothing had been sent, so the origin cannot have acted on it.
-    pub async fn send(&self, mut request: Request<B>) -> Result<Response<OriginBody<B>>, Error> {
+    pub async fn send(&self, request: Request<B>) -> Result<Response<OriginBody<B>>, Error> {
+        self.send_looked(request, None).await
+    }
+
+    /// The same for a request that may leave only as long as `look` allows it. On HTTP/2, where requests share what is
+    /// written, it is asked once, before the head.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn send_looked(
+        &self,
+        mut request: Request<B>,
+        look: Option<LastLook>,
+    ) -> Result<Response<OriginBody<B>>, Error> {
         if let Some(uri) = self.options.target.local(request.uri()) {
             *request.uri_mut() = uri;
         }
@@ -95,19 +108,19 @@ where
         if let Some(mut shared) = self.pool.shared()
             && shared.ready().await.is_ok()
         {
-            return Box::pin(self.send_h2(shared, request, permit)).await;
+            return Box::pin(self.send_h2(shared, request, look, permit)).await;
         }
         *request.version_mut() = Version::HTTP_11;
         request.headers_mut().insert(HOST, self.options.target.authority.clone());
         while let Some(idle) = self.pool.take() {
-            match self.send_h1(idle, request).await {
+            match self.send_h1(idle, request, look.clone()).await {
                 Ok((response, connection)) => return Ok(self.lend(response, connection, permit)),
                 Err(Unsent::Failed(error)) => return Err(error),
                 Err(Unsent::Request(back)) => request = *back,
             }
         }
         // Boxed, since rare: the future of every call is as large as the largest of its branches.
-        Box::pin(self.send_new(request, permit)).await
+        Box::pin(self.send_new(request, look, permit)).await
     }
 
     async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
@@ -124,6 +137,7 @@ where
     async fn send_new(
         &self,
         request: Request<B>,
+        look: Option<LastLook>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Response<OriginBody<B>>, Error> {
         let stream = connect(&self.options.target, self.options.tls.as_ref(), self.options.connect_timeout).await?;
@@ -131,9 +145,9 @@ where
             let mut shared = h2::start(stream).await?;
             self.pool.share(shared.clone());
             shared.ready().await.map_err(Error::Broken)?;
-            return self.send_h2(shared, request, permit).await;
+            return self.send_h2(shared, request, look, permit).await;
         }
-        match self.send_h1(H1::start(stream).await?, request).await {
+        match self.send_h1(H1::start(stream).await?, request, look).await {
             Ok((response, connection)) => Ok(self.lend(response, connection, permit)),
             Err(Unsent::Failed(error)) => Err(error),
             Err(Unsent::Request(_)) => Err(self.closed()),
@@ -157,8 +171,9 @@ where
         &self,
         mut connection: H1<B>,
         request: Request<B>,
+        look: Option<LastLook>,
     ) -> Result<(Response<Incoming>, H1<B>), Unsent<B>> {
-        let response = connection.send(request).await?;
+        let response = connection.send(request, look).await?;
         Ok((response, connection))
     }
 
@@ -176,8 +191,10 @@ where
         &self,
         mut shared: http2::SendRequest<B>,
         mut request: Request<B>,
+        look: Option<LastLook>,
         permit: OwnedSemaphorePermit,
     ) -> Result<Response<OriginBody<B>>, Error> {
+        look.map_or(Ok(()), |look| look.pass()).map_err(Error::Withheld)?;
         request.headers_mut().remove(HOST);
         *request.version_mut() = Version::HTTP_2;
         let path = request.uri().path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));

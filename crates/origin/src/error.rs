@@ -27,6 +27,10 @@ pub enum Error {
         /// How many there are.
         limit: usize,
     },
+    /// The request's last look forbade it, on HTTP/2. Nothing was sent. (On HTTP/1.1, where a part may have left, the
+    /// connection is [`Error::Broken`].)
+    #[error("it was not sent: {0}")]
+    Withheld(#[source] std::io::Error),
     /// The connection broke after the request was begun: whether the origin acted on it is unknown.
     #[error("the connection broke before there was an answer: {0}")]
     Broken(#[source] hyper::Error),

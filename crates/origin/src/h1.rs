@@ -17,9 +17,14 @@ use hyper::{
 use hyper_util::rt::TokioIo;
 use layer_wake::Gate;
 
-use crate::{BoxError, connect::Stream, error::Error};
+use crate::{
+    BoxError, LastLook,
+    connect::Stream,
+    error::Error,
+    look::{Looked, Looks},
+};
 
-type Connection<B> = http1::Connection<TokioIo<Stream>, B>;
+type Connection<B> = http1::Connection<TokioIo<Looked<Stream>>, B>;
 /// Largest answer head, and the most that is read ahead of a slow client, per connection.
 const BUFFER_BYTES: usize = 64 * 1024;
 
@@ -29,6 +34,7 @@ pub(crate) struct H1<B: Body + 'static>(Box<Parts<B>>);
 struct Parts<B: Body + 'static> {
     gate: Gate,
     sender: http1::SendRequest<B>,
+    looks: Looks,
     /// Gone when it has ended: hyper gives a request that it never sent back only when the connection is dropped.
     connection: Option<Connection<B>>,
     idle_since: Instant,
@@ -49,19 +55,27 @@ where
     B::Error: Into<BoxError>,
 {
     pub(crate) async fn start(stream: Stream) -> Result<Self, Error> {
-        let handshake = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(TokioIo::new(stream)).await;
+        let looks = Looks::default();
+        let io = TokioIo::new(Looked::new(stream, looks.clone()));
+        let handshake = http1::Builder::new().max_buf_size(BUFFER_BYTES).handshake(io).await;
         let (sender, connection) = handshake.map_err(Error::Broken)?;
         Ok(Self(Box::new(Parts {
             gate: Gate::default(),
             sender,
+            looks,
             connection: Some(connection),
             idle_since: Instant::now(),
         })))
     }
 
     /// Sends a request and waits for the answer's head.
-    pub(crate) async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, Unsent<B>> {
+    pub(crate) async fn send(
+        &mut self,
+        request: Request<B>,
+        look: Option<LastLook>,
+    ) -> Result<Response<Incoming>, Unsent<B>> {
         let parts = &mut *self.0;
+        parts.looks.set(look);
         let mut answer = pin!(parts.sender.try_send_request(request));
         poll_fn(|cx| {
             // The connection first: it is what moves the answer, and nothing else does, so the answer needs no waker.

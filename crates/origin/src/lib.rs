@@ -14,12 +14,14 @@ mod connect;
 mod error;
 mod h1;
 mod h2;
+mod look;
 mod pool;
 mod target;
 
 pub use body::OriginBody;
 pub use client::{Client, Options, Protocol};
 pub use error::Error;
+pub use look::LastLook;
 pub use target::{InvalidTarget, Target};
 
 /// An error of a body.

@@ -14,7 +14,7 @@ use http::{
 use http_body_util::{BodyExt, Limited};
 use layer_cache::Cache;
 use layer_object_store::ObjectStore;
-use layer_origin::{Client, OriginBody};
+use layer_origin::{Client, LastLook, OriginBody};
 use layer_replicas::Part;
 use layer_service::{
     deadline::{REQUEST_TIMEOUT_MS, deadline, remaining_ms},
@@ -286,10 +286,11 @@ impl Core {
         let options = WriteOptions { upserted_at_ms: clock::epoch_ms(), allow_reserved: call.internal };
         let (mut request, seen, progress) =
             self.rewrite(call, request, Rewriter::Write(WriteRewriter::new(options))).await?;
+        let gate = Arc::new(Gate::unheld(call.deadline, self.patience()));
         if let RequestBody::Rewriting(body) = request.body_mut() {
-            body.guard(Arc::new(Gate::unheld(call.deadline, self.patience())));
+            body.guard(Arc::clone(&gate));
         }
-        let answer = self.send(call, request, &progress).await?;
+        let answer = self.send_through(Some(gate), call, request, &progress).await?;
         if let Some(namespace) = self.noted(call).filter(|_| answer.status().is_success()) {
             // Without a cache nobody looks at ids.
             self.shared.triggers.note(&namespace, None, None);
@@ -373,10 +374,11 @@ impl Core {
         internal: bool,
         request: Request<Source>,
     ) -> Result<(Request<Source>, bool), Refusal> {
+        let began = request.body().began();
         let (head, body) = self.read_whole(request, answer::SCHEMA_BYTES_MAX).await?;
         reserved::check_schema(&body, internal)?;
         let (alters, limit) = (reserved::alters_rows(&body), self.shared.settings.limits.body_bytes);
-        Ok((Request::from_parts(head, Source::whole(body, limit, self.stall_limit())), alters))
+        Ok((Request::from_parts(head, Source::whole(body, began, limit, self.stall_limit())), alters))
     }
 
     /// A body of at most `bytes_max`, read whole within the call's deadline.
@@ -418,13 +420,27 @@ impl Core {
     pub(crate) async fn send(
         &self,
         call: &mut Call<'_>,
+        request: Request<RequestBody>,
+        progress: &Arc<Progress>,
+    ) -> Result<Response<Watched>, Refusal> {
+        let gate = call.deadline.map(|deadline| Arc::new(Gate::unheld(Some(deadline), self.patience())));
+        self.send_through(gate, call, request, progress).await
+    }
+
+    /// The same through a gate, which may close while the request waits for its turn.
+    async fn send_through(
+        &self,
+        gate: Option<Arc<Gate>>,
+        call: &mut Call<'_>,
         mut request: Request<RequestBody>,
-        progress: &Progress,
+        progress: &Arc<Progress>,
     ) -> Result<Response<Watched>, Refusal> {
         let asked = self.asked(call, &mut request)?;
+        let look = gate.map(|gate| gate.last_look(progress));
+        let waiting = self.wait(call.deadline, request, look, progress);
         let answer = match self.shared.traces {
-            true => self.wait(call.deadline, request, progress).instrument(asked.span.clone()).await?,
-            false => self.wait(call.deadline, request, progress).await?,
+            true => waiting.instrument(asked.span.clone()).await?,
+            false => waiting.await?,
         };
         self.answered(call, &asked, answer)
     }
@@ -475,9 +491,11 @@ impl Core {
         &self,
         deadline: Option<Instant>,
         request: Request<RequestBody>,
+        look: Option<LastLook>,
         progress: &Progress,
     ) -> Result<Response<Watched>, Refusal> {
-        let answer = in_time(deadline, self.patience(), progress, pin!(self.client.send(request))).await;
+        let sending = pin!(self.client.send_looked(request, look));
+        let answer = in_time(deadline, self.patience(), progress, sending).await;
         match (answer, progress.fault()) {
             // The body's own fault is why the origin's connection was cut.
             (Some(Err(_)) | None, Some(fault)) => Err(fault.into()),

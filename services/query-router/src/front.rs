@@ -37,31 +37,32 @@ pub struct Front {
 impl Application for Front {
     type Body = ResponseBody;
 
-    async fn call(&self, peer: &Peer, mut request: Request<Incoming>) -> Response<ResponseBody> {
+    async fn call(&self, peer: &Peer, arrived: Instant, mut request: Request<Incoming>) -> Response<ResponseBody> {
         if is_grpc(&request) {
             let _held = match self.admit_grpc(&request) {
                 Ok(permit) => permit,
                 Err(refusal) => return refuse_grpc(refusal).await,
             };
             if is_handed_over(request.uri().path()) {
-                return Box::pin(self.hand_over(request)).await;
+                return Box::pin(self.hand_over(arrived, request)).await;
             }
-            request.extensions_mut().insert(Caller { internal: peer.internal });
-            return Box::pin(self.grpc_call(request)).await;
+            request.extensions_mut().insert(Caller { internal: peer.internal, arrived });
+            return Box::pin(self.grpc_call(arrived, request)).await;
         }
         let limits = &self.core.shared.settings.limits;
         // On HTTP/2 the connection is driven by another task than the one that reads.
         let gate = (request.version() < Version::HTTP_2).then(|| peer.gate.clone());
-        let request = request.map(|body| Source::incoming(body, gate, limits.body_bytes, self.core.stall_limit()));
+        let request =
+            request.map(|body| Source::incoming(body, arrived, gate, limits.body_bytes, self.core.stall_limit()));
         self.core.answer(peer.internal, request).await
     }
 }
 
 impl Front {
     /// A gRPC call that another part answers.
-    async fn hand_over(&self, request: Request<Incoming>) -> Response<ResponseBody> {
+    async fn hand_over(&self, arrived: Instant, request: Request<Incoming>) -> Response<ResponseBody> {
         let limit = self.core.shared.settings.limits.body_bytes;
-        let request = request.map(|body| Source::incoming(body, None, limit, self.core.stall_limit()));
+        let request = request.map(|body| Source::incoming(body, arrived, None, limit, self.core.stall_limit()));
         match self.core.hand_over(request).await {
             Ok(answer) => answer.map(ResponseBody::Grpc),
             Err(NotHandedOver::Refused(refusal)) => refuse_grpc(refusal).await,
@@ -70,11 +71,11 @@ impl Front {
     }
 
     /// A gRPC call. Its message comes under the same limits as any body, and within the call's own deadline.
-    async fn grpc_call(&self, request: Request<Incoming>) -> Response<ResponseBody> {
-        let deadline = deadline(request.headers(), Instant::now()).ok().flatten();
+    async fn grpc_call(&self, arrived: Instant, request: Request<Incoming>) -> Response<ResponseBody> {
+        let deadline = deadline(request.headers(), arrived).ok().flatten();
         let limit = self.core.shared.settings.limits.body_bytes;
-        let request =
-            request.map(|body| tonic::body::Body::new(Source::incoming(body, None, limit, self.core.stall_limit())));
+        let request = request
+            .map(|body| tonic::body::Body::new(Source::incoming(body, arrived, None, limit, self.core.stall_limit())));
         let call = self.grpc.clone().oneshot(request);
         let answered = match deadline {
             Some(deadline) => tokio::time::timeout_at(deadline.into(), call).await,
@@ -119,6 +120,8 @@ async fn whole(refusal: Refusal) -> Response<Bytes> {
 #[derive(Debug, Clone, Copy)]
 struct Caller {
     internal: bool,
+    /// When the call came.
+    arrived: Instant,
 }
 
 fn is_grpc<B>(request: &Request<B>) -> bool {
@@ -128,9 +131,10 @@ fn is_grpc<B>(request: &Request<B>) -> bool {
 
 impl WireCall for Core {
     async fn call(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let internal = request.extensions().get::<Caller>().is_some_and(|caller| caller.internal);
+        let caller = request.extensions().get::<Caller>().copied();
+        let (internal, arrived) = caller.map_or((false, Instant::now()), |caller| (caller.internal, caller.arrived));
         let limit = self.shared.settings.limits.body_bytes;
-        let request = request.map(|body| Source::whole(body, limit, self.stall_limit()));
+        let request = request.map(|body| Source::whole(body, arrived, limit, self.stall_limit()));
         let (head, body) = self.answer(internal, request).await.into_parts();
         match Limited::new(body, GRPC_ANSWER_BYTES_MAX).collect().await {
             Ok(read) => Response::from_parts(head, read.to_bytes()),

@@ -52,7 +52,8 @@ impl Core {
 
     /// What the origin says of a key.
     async fn ask_about(&self, key: &HeaderValue, deadline: Option<Instant>) -> Result<StatusCode, Refusal> {
-        let mut question = Request::new(RequestBody::Direct(Source::whole(Bytes::new(), 0, self.stall_limit())));
+        let mut question =
+            Request::new(RequestBody::Direct(Source::whole(Bytes::new(), Instant::now(), 0, self.stall_limit())));
         *question.uri_mut() = http::Uri::from_static(QUESTION);
         question.headers_mut().insert(AUTHORIZATION, key.clone());
         let _counted = self.shared.observe.at_origin();

@@ -97,7 +97,7 @@ where
 {
     type Body = Answer;
 
-    async fn call(&self, _peer: &Peer, request: Request<Incoming>) -> Response<Answer> {
+    async fn call(&self, _peer: &Peer, arrived: Instant, request: Request<Incoming>) -> Response<Answer> {
         if !is_own(self.services, request.uri().path()) {
             let Ok(answer) = self.common.clone().oneshot(request.map(Body::new)).await;
             return answer.map(|body| Answer { body, _permit: None, _span: Span::none() });
@@ -107,10 +107,10 @@ where
             return refuse(&overloaded(self.flights.limit()));
         };
         if !self.traces {
-            return self.answer(request, Some(permit), Span::none()).await;
+            return self.answer(arrived, request, Some(permit), Span::none()).await;
         }
         let span = rpc_server_span(call_name(&self.calls, request.uri().path()), request.headers());
-        let answer = self.answer(request, Some(permit), span.clone()).instrument(span.clone()).await;
+        let answer = self.answer(arrived, request, Some(permit), span.clone()).instrument(span.clone()).await;
         record_rpc_status(&span, status_code(answer.headers()));
         answer
     }
@@ -122,17 +122,27 @@ where
     S::Future: Send,
 {
     /// Answers; `permit` and `span` go with the answer's body.
-    async fn answer(&self, request: Request<Incoming>, permit: Option<Permit>, span: Span) -> Response<Answer> {
-        match self.ask(request).await {
+    async fn answer(
+        &self,
+        arrived: Instant,
+        request: Request<Incoming>,
+        permit: Option<Permit>,
+        span: Span,
+    ) -> Response<Answer> {
+        match self.ask(arrived, request).await {
             Ok(answer) => answer.map(|body| Answer { body, _permit: permit, _span: span }),
             Err(status) => refuse(&status),
         }
     }
 
-    async fn ask(&self, mut request: Request<Incoming>) -> Result<Response<Body>, Status> {
+    async fn ask(&self, arrived: Instant, mut request: Request<Incoming>) -> Result<Response<Body>, Status> {
+        let asked = deadline(request.headers(), arrived).map_err(|error| invalid_timeout(error.accepts))?;
         let now = Instant::now();
-        let asked = deadline(request.headers(), now).map_err(|error| invalid_timeout(error.accepts))?;
         let at = asked.map_or(now + self.longest, |asked| asked.min(now + self.longest));
+        // A timeout lets a call begin before it looks at the time.
+        if at <= now {
+            return Err(too_late());
+        }
         request.extensions_mut().insert(Deadline(at));
         // Services of tonic are always ready.
         let call = self.own.clone().call(request);

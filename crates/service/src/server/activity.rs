@@ -7,14 +7,17 @@ use std::{
     io,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, ready},
     time::{Duration, Instant},
 };
 
-use super::stream::StreamMark;
+use super::{
+    arrival::{OverTcp, arrival},
+    stream::StreamMark,
+};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::{
@@ -42,6 +45,8 @@ pub(super) struct Activity {
     stuck_since: AtomicU64,
     in_flight: AtomicUsize,
     multiplexed: AtomicBool,
+    /// When the bytes came that the next request begins with; taken by it. On HTTP/2, when the last bytes came.
+    came: Mutex<Option<Instant>>,
     /// The peer may still be sending what nobody will read.
     unread: AtomicBool,
 }
@@ -55,6 +60,7 @@ impl Activity {
             stuck_since: AtomicU64::new(0),
             in_flight: AtomicUsize::new(0),
             multiplexed: AtomicBool::new(false),
+            came: Mutex::new(None),
             unread: AtomicBool::new(false),
         })
     }
@@ -63,13 +69,22 @@ impl Activity {
         u64::try_from(self.opened.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    fn received(&self, bytes: &[u8]) {
-        if self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
+    /// Bytes were read; `came` tells when they had come.
+    fn received(&self, bytes: &[u8], came: impl FnOnce() -> Instant) {
+        let begins = self.in_flight.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0;
+        if begins {
             self.head_since.store(self.now() + 1, Relaxed);
             if bytes.starts_with(HTTP2_PREFACE) {
                 self.multiplexed.store(true, Relaxed);
             }
         }
+        if begins || self.is_multiplexed() {
+            *self.came() = Some(came());
+        }
+    }
+
+    fn came(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.came.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The peer took bytes, or did not.
@@ -90,14 +105,18 @@ impl Activity {
         self.unread.store(true, Relaxed);
     }
 
-    /// A request's head is complete; the guard marks the end of its answer.
-    pub(super) fn begin(self: &Arc<Self>, multiplexed: bool) -> InFlightGuard {
+    /// A request's head is complete: when it came, and a guard that marks the end of its answer.
+    pub(super) fn begin(self: &Arc<Self>, multiplexed: bool) -> (Instant, InFlightGuard) {
         self.head_since.store(0, Relaxed);
         self.in_flight.fetch_add(1, Relaxed);
-        if multiplexed {
+        let came = if multiplexed {
             self.multiplexed.store(true, Relaxed);
-        }
-        InFlightGuard(Arc::clone(self))
+            *self.came()
+        } else {
+            // One that follows another without a pause was read with it.
+            self.came().take()
+        };
+        (came.unwrap_or_else(Instant::now), InFlightGuard(Arc::clone(self)))
     }
 
     /// The head in the making has taken longer than `limit`. HTTP/2 sends frames outside of requests, and has its own
@@ -228,12 +247,12 @@ impl<S: AsyncRead + Unpin> Marked<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Marked<S> {
+impl<S: OverTcp + AsyncRead + Unpin> AsyncRead for Marked<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         ready!(Pin::new(&mut self.socket).poll_read(cx, buf))?;
         if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
-            self.activity.received(bytes);
+            self.activity.received(bytes, || arrival(self.socket.tcp()));
         }
         Poll::Ready(Ok(()))
     }
@@ -283,13 +302,13 @@ mod tests {
     fn a_half_sent_head_is_late_and_a_request_in_flight_is_neither_late_nor_idle() {
         let activity = Activity::new();
         assert!(!activity.head_is_late(Duration::ZERO));
-        activity.received(b"GET");
+        activity.received(b"GET", Instant::now);
         std::thread::yield_now();
         while !activity.head_is_late(Duration::ZERO) {
             std::hint::spin_loop();
         }
-        let guard = activity.begin(false);
-        activity.received(b"GET");
+        let (_, guard) = activity.begin(false);
+        activity.received(b"GET", Instant::now);
         assert!(!activity.head_is_late(Duration::ZERO) && !activity.idle_for(Duration::ZERO));
         drop(guard);
         while !activity.idle_for(Duration::ZERO) {
@@ -324,7 +343,7 @@ mod tests {
     fn frames_between_requests_are_no_late_head_on_http2() {
         let activity = Activity::new();
         drop(activity.begin(true));
-        activity.received(b"GET");
+        activity.received(b"GET", Instant::now);
         assert!(!activity.head_is_late(Duration::ZERO));
     }
 }

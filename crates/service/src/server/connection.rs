@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     time::{Duration, Instant},
 };
 
@@ -28,6 +29,7 @@ use tokio::{
 use super::{
     Application, Options, Peer,
     activity::{Activity, Marked, Tracked},
+    arrival::OverTcp,
     events::{Event, Events},
     stream::{StreamExecutor, StreamMark},
 };
@@ -93,7 +95,7 @@ pub(super) async fn serve_connection<A: Application>(
     }
 }
 
-async fn serve_stream<A: Application, S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+async fn serve_stream<A: Application, S: OverTcp + AsyncRead + AsyncWrite + Unpin + Send + 'static>(
     stream: S,
     peer: Peer,
     application: A,
@@ -181,6 +183,20 @@ fn builder(stall_limit: Duration) -> auto::Builder<StreamExecutor> {
 /// The application as one connection sees it.
 struct ConnectionService<A>(Arc<Served<A>>);
 
+/// Lets hyper see whether the stream was reset before anything is done for it: it only looks while a request is pending. Of a
+/// request that came while the process stood still, the reset was read with it.
+async fn still_waited_for() {
+    let mut looked = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut looked, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// What all requests of a connection share.
 struct Served<A> {
     application: A,
@@ -196,10 +212,13 @@ impl<A: Application> hyper::service::Service<Request<Incoming>> for ConnectionSe
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         let multiplexed = request.version() == Version::HTTP_2;
-        let guard = self.0.activity.begin(multiplexed);
+        let (arrived, guard) = self.0.activity.begin(multiplexed);
         let served = Arc::clone(&self.0);
         Box::pin(async move {
-            let mut response = served.application.call(&served.peer, request).await;
+            if multiplexed {
+                still_waited_for().await;
+            }
+            let mut response = served.application.call(&served.peer, arrived, request).await;
             if response.headers().contains_key(CONNECTION) {
                 served.activity.leaves_unread();
             }

@@ -6,12 +6,18 @@
 //! request nor its answer belongs on the main runtime.
 
 mod activity;
+mod arrival;
 mod connection;
 mod events;
 mod stream;
 mod worker;
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
@@ -48,8 +54,14 @@ pub trait Application: Clone + Send + Sync + 'static {
     /// The body of its answers.
     type Body: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
 
-    /// Answers one request; failures are answers too.
-    fn call(&self, peer: &Peer, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+    /// Answers one request; failures are answers too. `arrived`: when its bytes came to this machine. That is earlier than
+    /// now where the process stood still meanwhile, and what the caller's time counts from.
+    fn call(
+        &self,
+        peer: &Peer,
+        arrived: Instant,
+        request: Request<Incoming>,
+    ) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
 /// Makes the application of each worker, inside that worker's runtime.

@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import re
 import threading
+import time
 from collections import Counter
 
 from fakes import Exchange, Server
 
 MARK = re.compile(rb'"mark": ?"([^"]+)"')
+STAMP = b"_hevlayer_upserted_at"
 HOP = {"connection", "transfer-encoding", "content-length", "keep-alive", "date"}
 
 
@@ -22,12 +24,17 @@ class Recorder:
         self._lock = threading.Lock()
         self.marks: Counter[str] = Counter()
         """How often a write with each mark was asked of the origin."""
+        self.writes: list[tuple[float, str]] = []
+        """When each write was asked, and what of: what a failure is to be understood by."""
         self.server = Server(self._forward)
         self.url = self.server.url
 
     def _forward(self, exchange: Exchange) -> None:
         with self._lock:
-            self.marks.update(mark.decode() for mark in MARK.findall(exchange.body))
+            marks = [mark.decode() for mark in MARK.findall(exchange.body)]
+            self.marks.update(marks)
+            way = "through Layer" if STAMP in exchange.body else "direct"
+            self.writes.extend((time.monotonic(), f"{mark} {way}") for mark in marks)
             self.server.requests.clear()
         connection = self._connection()
         connection.request(exchange.method, exchange.target, exchange.body, exchange.headers)

@@ -134,7 +134,7 @@ def weather(storm: Storm) -> None:
 
 def judge(accounts: list[Account], recorder: Recorder) -> None:
     failed = [each for account in accounts for each in account.failed]
-    assert failed == [], f"{len(failed)} failed:\n" + "\n".join(failed[:20])
+    assert failed == [], f"{len(failed)} failed:\n" + "\n".join([*failed[:20], *history(accounts, recorder)])
     twice = {
         mark: recorder.marks[mark]
         for account in accounts
@@ -144,6 +144,12 @@ def judge(accounts: list[Account], recorder: Recorder) -> None:
     assert twice == {}
     assert [mark for account in accounts for mark in account.acknowledged if recorder.marks[mark] != 1] == []
     assert sum(account.calls.total() for account in accounts) > 100
+
+
+def history(accounts: list[Account], recorder: Recorder) -> list[str]:
+    """How the writes of those who failed came to the origin."""
+    names = {account.name for account in accounts if account.failed}
+    return [f"{at:.3f} {what}" for at, what in recorder.writes if what.split(":")[0] in names]
 
 
 def settle(customer: Customer, accounts: list[Account]) -> None:

@@ -120,7 +120,8 @@ impl Progress {
         self.moves();
     }
 
-    pub(super) fn broke(&self, fault: &Fault) {
+    /// It breaks off here.
+    pub fn broke(&self, fault: &Fault) {
         // Only the first fault matters: the others follow from it.
         let _ = self.fault.set(fault.clone());
     }
@@ -145,22 +146,23 @@ pub struct Source {
 }
 
 impl Source {
-    /// What comes over a connection; `gate` is the connection's, where this body's reader is the connection's own task.
-    pub fn incoming(incoming: Incoming, gate: Option<Gate>, limit: u64, stall: Duration) -> Self {
+    /// What comes over a connection, of a request that came at `began`; `gate` is the connection's, where this body's reader is
+    /// the connection's own task.
+    pub fn incoming(incoming: Incoming, began: Instant, gate: Option<Gate>, limit: u64, stall: Duration) -> Self {
         let ended = incoming.is_end_stream();
-        Self::new(Kind::Incoming(Gated { incoming, gate }), limit, stall, ended)
+        Self::new(Kind::Incoming(Gated { incoming, gate }), began, limit, stall, ended)
     }
 
-    /// A body that is there already.
-    pub fn whole(bytes: Bytes, limit: u64, stall: Duration) -> Self {
+    /// A body that is there already, of a request that came at `began`.
+    pub fn whole(bytes: Bytes, began: Instant, limit: u64, stall: Duration) -> Self {
         let ended = bytes.is_empty();
-        Self::new(Kind::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())), limit, stall, ended)
+        Self::new(Kind::Whole(Some(bytes).filter(|bytes| !bytes.is_empty())), began, limit, stall, ended)
     }
 
-    fn new(kind: Kind, limit: u64, stall: Duration, ended: bool) -> Self {
+    fn new(kind: Kind, began: Instant, limit: u64, stall: Duration, ended: bool) -> Self {
         let progress = Arc::new(Progress {
             received: ended.into(),
-            began: Instant::now(),
+            began,
             moved: AtomicU64::new(0),
             fault: OnceLock::new(),
             written: OnceLock::new(),
@@ -183,7 +185,7 @@ impl Source {
         Self { kind, ..self }
     }
 
-    /// When its request's head was there.
+    /// When its request came.
     pub fn began(&self) -> Instant {
         self.progress.began
     }

@@ -7,11 +7,20 @@
 //! nothing at the origin: whoever is stopped here is known to have changed nothing, however far it came.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, Instant},
 };
 
-use crate::{clock, refusal::Refusal};
+use layer_origin::LastLook;
+
+use crate::{
+    body::{Fault, Progress},
+    clock,
+    refusal::Refusal,
+};
 
 /// Why a write's bytes may not leave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,6 +101,19 @@ impl Gate {
         }
         self.begun.store(true, Relaxed);
         Ok(())
+    }
+
+    /// The same, asked when bytes are about to be written to the connection: a piece that has passed may wait for that.
+    /// Where the gate is closed by then, `progress` tells why.
+    pub fn last_look(self: &Arc<Self>, progress: &Arc<Progress>) -> LastLook {
+        let (gate, progress) = (Arc::clone(self), Arc::clone(progress));
+        LastLook::new(move || {
+            gate.pass().map_err(|stopped| {
+                let fault = Fault::Stopped(stopped);
+                progress.broke(&fault);
+                fault.into()
+            })
+        })
     }
 
     /// All pieces have passed.

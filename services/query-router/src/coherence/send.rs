@@ -157,12 +157,15 @@ impl Core {
     async fn judged(
         &self,
         request: Request<RequestBody>,
-        progress: &Progress,
+        progress: &Arc<Progress>,
         hold: &mut Hold,
     ) -> (Verdict, Result<Response<Watched>, Refusal>) {
         let gate = Arc::clone(hold.gate());
+        let look = gate.last_look(progress);
         let patience = Duration::from_millis(self.shared.settings.limits.request_timeout_ms);
-        let sent = hold.kept_during(in_time(None, patience, progress, pin!(self.client.send(request)))).await;
+        let sent = hold
+            .kept_during(in_time(None, patience, progress, pin!(self.client.send_looked(request, Some(look)))))
+            .await;
         match (sent, progress.fault()) {
             (Some(Ok(answer)), _) => (Verdict::of_status(answer.status()), Ok(self.watched(answer))),
             // The body broke off before its end: nobody applies a part of a write.

@@ -199,7 +199,7 @@ impl OriginReader {
     ) -> Request<RequestBody> {
         let length = body.len();
         let stall = Duration::from_millis(self.shared.settings.limits.body_stall_timeout_ms);
-        let mut request = Request::new(RequestBody::Direct(Source::whole(body, length as u64, stall)));
+        let mut request = Request::new(RequestBody::Direct(Source::whole(body, Instant::now(), length as u64, stall)));
         *request.method_mut() = method;
         // A namespace comes from a path that was parsed, or from a name that was checked.
         *request.uri_mut() = path.parse().unwrap_or_default();

@@ -7,7 +7,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -60,7 +60,7 @@ impl Core {
         request: Request<Source>,
     ) -> Result<Response<tonic::body::Body>, NotHandedOver> {
         let name = methods::name(request.uri().path()).unwrap_or("unknown");
-        let mut measured = self.shared.observe.begin_other(name, Instant::now());
+        let mut measured = self.shared.observe.begin_other(name, request.body().began());
         let span = match self.shared.traces {
             true => server_span("POST", name, request.headers()),
             false => tracing::Span::none(),
@@ -86,7 +86,8 @@ impl Core {
     ) -> Result<(Response<tonic::body::Body>, layer_service::shed::Permit), NotHandedOver> {
         let flights = &self.shared.flights;
         let permit = flights.enter().ok_or(Refusal::Overloaded { limit: flights.limit() })?;
-        let until = deadline(request.headers(), Instant::now()).map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let until =
+            deadline(request.headers(), request.body().began()).map_err(|error| Refusal::Invalid(error.to_string()))?;
         let part = self.part_for(request.headers(), until).await?;
         let (mut head, source) = request.into_parts();
         let (message, _share) = within(until, self.bounded(source)).await??;

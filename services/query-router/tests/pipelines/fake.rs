@@ -14,10 +14,14 @@ use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+    service::TowerToHyperService,
+};
 use prost::Message;
 use tokio::{net::TcpListener, runtime::Runtime};
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Status, body::Body, server::NamedService};
+use tonic::{Status, body::Body, server::NamedService, service::Routes};
 use tonic_health::{ServingStatus, server::health_reporter};
 
 /// What a call is answered with.
@@ -60,13 +64,8 @@ impl Worker {
         runtime.spawn(async move {
             let (reporter, health) = health_reporter();
             reporter.set_service_status("", ServingStatus::Serving).await;
-            let incoming = TcpListenerStream::new(TcpListener::from_std(listener).unwrap());
-            tonic::transport::Server::builder()
-                .add_service(health)
-                .add_service(Pipelines(Arc::clone(&served)))
-                .add_service(Functions(served))
-                .serve_with_incoming(incoming)
-                .await
+            let routes = Routes::new(health).add_service(Pipelines(Arc::clone(&served))).add_service(Functions(served));
+            serve(TcpListener::from_std(listener).unwrap(), routes.prepare()).await;
         });
         Self { port, script, runtime: Some(runtime) }
     }
@@ -85,6 +84,18 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
+    }
+}
+
+/// Not by tonic's own server: that ends a call by itself when its deadline has passed, and might be faster than who asked.
+async fn serve(listener: TcpListener, routes: Routes) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let service = TowerToHyperService::new(routes.clone());
+        tokio::spawn(async move {
+            let server = auto::Builder::new(TokioExecutor::new());
+            // Whoever hangs up is seen by the tests themselves.
+            let _ = server.serve_connection(TokioIo::new(stream), service).await;
+        });
     }
 }
 
