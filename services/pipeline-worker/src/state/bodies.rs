@@ -7,7 +7,7 @@ use std::collections::HashSet;
 
 use sqlx::Row as _;
 
-use super::{Body, Error, State, error::Attempt, items::id_list, observe::call, unit::Unit};
+use super::{Body, Error, State, error::Attempt, observe::call, unit::Unit};
 
 impl State {
     /// Of stored bodies of a queue, by item, those that no row names and that none will name any more. Of a queue that
@@ -21,14 +21,14 @@ impl State {
 
     async fn orphans_once(&self, queue: i64, stored: &[(String, Body)]) -> Result<Vec<(String, Body)>, Attempt> {
         let statement = self.dialect.sql(
-            "SELECT i.item, i.body_minted, i.body_digest FROM item i WHERE i.queue = $2 AND i.body_minted IS NOT NULL \
-             AND i.item IN (SELECT v.value->>0 FROM {rows}) UNION ALL \
-             SELECT o.item, o.body_minted, o.body_digest FROM output o WHERE o.queue = $2 \
-             AND o.item IN (SELECT v.value->>0 FROM {rows})",
+            "SELECT i.item, i.body_minted, i.body_digest FROM item i WHERE i.queue = {queue} AND i.body_minted IS NOT NULL \
+             AND i.item {ids} UNION ALL \
+             SELECT o.item, o.body_minted, o.body_digest FROM output o WHERE o.queue = {queue} \
+             AND o.item {ids}",
         );
         // The clock first: what is named between the two is too young to be swept.
         let now: i64 = sqlx::query_scalar(self.dialect.sql("SELECT {now}")).fetch_one(&self.pool).await?;
-        let list = id_list(stored.iter().map(|(item, _)| item.as_str()));
+        let list = self.dialect.list(stored.iter().map(|(item, _)| item.as_str()));
         let rows = sqlx::query(statement).bind(list).bind(queue).fetch_all(&self.pool).await?;
         let named = rows
             .iter()

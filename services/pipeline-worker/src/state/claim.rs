@@ -50,12 +50,14 @@ impl State {
     }
 
     async fn claim_once(&self, kind: Kind, queue: &str, claim: &Claim) -> Result<Vec<Claimed>, Attempt> {
-        let mut unit = self.begin(kind, queue).await?;
+        let mut unit = self.begin_unflushed(kind, queue).await?;
         let (source, target) = stages(&unit, claim)?;
         if unit.queue.paused {
             return Ok(Vec::new());
         }
-        self.wake(&mut unit, claim.limit.clamp(WAKE_MIN, WAKE_MAX)).await?;
+        if unit.due {
+            self.wake(&mut unit, claim.limit.clamp(WAKE_MIN, WAKE_MAX)).await?;
+        }
         let room = self.room(&mut unit, claim.limit).await?;
         let mut changes =
             if room == 0 { Vec::new() } else { self.ready(&mut unit, source, room, &claim.prefix).await? };
@@ -75,11 +77,11 @@ impl State {
         let statement = self.dialect.sql(concat!(
             "SELECT ",
             columns!(),
-            " FROM item i WHERE i.queue = $1 AND i.wake_ms IS NOT NULL AND i.wake_ms <= $2 ",
+            " FROM item i WHERE i.queue = {queue} AND i.wake_ms IS NOT NULL AND i.wake_ms <= $1 ",
             "ORDER BY i.wake_ms LIMIT $3 {skip}"
         ));
         let query =
-            sqlx::query(statement).bind(unit.queue.id).bind(unit.now).bind(i64::try_from(max).unwrap_or(i64::MAX));
+            sqlx::query(statement).bind(unit.now).bind(unit.queue.id).bind(i64::try_from(max).unwrap_or(i64::MAX));
         let rows = query.fetch_all(&mut *unit.tx).await?;
         let mut changes = rows.iter().map(change).collect::<Result<Vec<_>, Attempt>>()?;
         for change in &mut changes {
@@ -115,10 +117,10 @@ impl State {
         let statement = self.dialect.sql(concat!(
             "SELECT ",
             columns!(),
-            " FROM item i WHERE i.queue = $1 AND i.stage = $2 AND i.state = 0 ",
+            " FROM item i WHERE i.queue = {queue} AND i.stage = $1 AND i.state = 0 ",
             "ORDER BY i.priority DESC, i.since_ms LIMIT $3 {skip}"
         ));
-        let query = sqlx::query(statement).bind(unit.queue.id).bind(stage).bind(limit);
+        let query = sqlx::query(statement).bind(stage).bind(unit.queue.id).bind(limit);
         query.fetch_all(&mut *unit.tx).await?.iter().map(change).collect()
     }
 
@@ -136,7 +138,7 @@ impl State {
             concat!(
                 "SELECT ",
                 columns!(),
-                " FROM item i WHERE i.queue = $1 AND +i.stage = $2 AND +i.state = 0 AND i.item >= $4 AND i.item < $5 ",
+                " FROM item i WHERE i.queue = {queue} AND +i.stage = $1 AND +i.state = 0 AND i.item >= $4 AND i.item < $5 ",
                 "ORDER BY i.priority DESC, i.since_ms LIMIT $3 {skip}"
             )
         } else {
@@ -144,12 +146,12 @@ impl State {
             concat!(
                 "SELECT ",
                 columns!(),
-                " FROM item i WHERE i.queue = $1 AND i.stage = $2 AND i.state = 0 ",
+                " FROM item i WHERE i.queue = {queue} AND i.stage = $1 AND i.state = 0 ",
                 "AND i.item || '' >= $4 AND i.item || '' < $5 ",
                 "ORDER BY i.priority DESC, i.since_ms LIMIT $3 {skip}"
             )
         });
-        let query = sqlx::query(statement).bind(unit.queue.id).bind(stage).bind(limit);
+        let query = sqlx::query(statement).bind(stage).bind(unit.queue.id).bind(limit);
         let rows = query.bind(prefix.to_owned()).bind(end).fetch_all(&mut *unit.tx).await?;
         rows.iter().map(change).collect()
     }

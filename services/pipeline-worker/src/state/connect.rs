@@ -19,7 +19,7 @@ use sqlx::{
 use super::{Error, State, StateSettings, dialect::Dialect, error::Attempt, observe::Observe};
 
 /// The schema's steps, oldest first. What was released is never changed: the database knows its checksum.
-const STEPS: [(&str, &str, &str); 3] = [
+const STEPS: [(&str, &str, &str); 4] = [
     (
         "queues",
         include_str!("../../migrations/postgres/0001_queues.sql"),
@@ -34,6 +34,11 @@ const STEPS: [(&str, &str, &str); 3] = [
         "packs",
         include_str!("../../migrations/postgres/0003_packs.sql"),
         include_str!("../../migrations/sqlite/0003_packs.sql"),
+    ),
+    (
+        "statistics",
+        include_str!("../../migrations/postgres/0004_statistics.sql"),
+        include_str!("../../migrations/sqlite/0004_statistics.sql"),
     ),
 ];
 
@@ -78,7 +83,6 @@ impl State {
             pool,
             dialect,
             observe: Observe::new(metrics),
-            slot: i64::from(fastrand::u8(0..SLOTS)),
             attempt_max: Duration::from_millis(
                 settings.acquire_timeout_ms.saturating_add(settings.statement_timeout_ms.saturating_mul(STATEMENTS)),
             ),
@@ -122,13 +126,13 @@ impl State {
         self.bounded(read).await.map_err(settled)
     }
 
-    /// Begins a transaction that will write.
+    /// Begins a transaction that will write, by a statement of the [`Dialect`].
     ///
     /// It begins in a task of its own, which goes on where its caller is gone (a deadline, a client that hangs up): sqlx
     /// knows of no transaction yet while PostgreSQL begins it, and would give the connection back with the transaction
     /// open. What others did there alone would then be lost with it, although they were told that it was done.
-    pub(crate) async fn transaction(&self) -> Result<Transaction<'static, Any>, sqlx::Error> {
-        let (pool, begin) = (self.pool.clone(), self.dialect.begin());
+    pub(crate) async fn transaction(&self, begin: &'static str) -> Result<Transaction<'static, Any>, sqlx::Error> {
+        let pool = self.pool.clone();
         let begun = tokio::spawn(async move { pool.begin_with(begin).await });
         begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
@@ -151,8 +155,6 @@ impl State {
 /// A transaction whose statements take longer than so many statements may is given up. It is less than the ten that
 /// `state.body_grace_ms` leaves between a body's last naming and its sweep.
 const STATEMENTS: u64 = 4;
-/// Rows over which each counter is spread.
-const SLOTS: u8 = 16;
 
 fn known(url: &Secret) -> Option<(&str, Dialect)> {
     Some((url.reveal(), Dialect::of(url.reveal())?))

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::{
     Error, Kind, Queue, Reason, Standing, State,
     error::Attempt,
-    items::{change, check_ids, columns, id_list},
+    items::{change, check_ids, columns},
     model::FAILED,
     observe::call,
 };
@@ -90,7 +90,7 @@ impl State {
             let rows = query.fetch_all(&mut *unit.tx).await?;
             rows.iter().map(change).collect::<Result<Vec<_>, Attempt>>()?
         } else {
-            self.lock(&mut unit, id_list(ids.iter().map(String::as_str))).await?
+            self.lock(&mut unit, self.dialect.list(ids.iter().map(String::as_str))).await?
         };
         changes.retain(|change| change.row.stage == FAILED);
         for change in &mut changes {

@@ -9,22 +9,25 @@ use super::{
     observe::call,
     rules::Row,
     unit::{BATCH_MAX, Unit},
-    written,
+    written::{self, Items, Scalar},
 };
 
-/// The columns of an item, in the order of [`read`] and of [`values`].
+/// The columns of an item, in the order of [`read`] and of [`values`], and where it lies.
 macro_rules! columns {
     () => {
         "i.item, i.stage, i.state, i.source, i.priority, i.attempts, i.strikes, i.version, i.token, i.since_ms, \
-         i.wake_ms, i.worker, i.body_minted, i.body_digest, i.chunks, i.body_pack, i.body_place"
+         i.wake_ms, i.worker, i.body_minted, i.body_digest, i.chunks, i.body_pack, i.body_place, \
+         {place}"
     };
 }
 pub(crate) use columns;
 /// How many they are.
-pub(crate) const COLUMNS: usize = 17;
+pub(crate) const COLUMNS: usize = 18;
 
-/// An item, as it was read and as it is to be.
+/// An item that this transaction has locked, as it was read and as it is to be.
 pub(crate) struct Change {
+    /// Where it lies until it is written back.
+    pub(crate) place: String,
     pub(crate) before: Row,
     pub(crate) row: Row,
 }
@@ -116,11 +119,11 @@ impl State {
 
     async fn items_once(&self, spec: &Spec, queue: i64, ids: &[String]) -> Result<Vec<ItemView>, Attempt> {
         let statement = self.dialect.sql(concat!(
-            "SELECT DISTINCT ",
+            "SELECT ",
             columns!(),
-            ", {now} FROM {rows} JOIN item i ON i.queue = $2 AND i.item = v.value->>0 ORDER BY i.item"
+            ", {now} FROM item i WHERE i.queue = {queue} AND i.item {ids} ORDER BY i.item"
         ));
-        let query = sqlx::query(statement).bind(id_list(ids.iter().map(String::as_str))).bind(queue);
+        let query = sqlx::query(statement).bind(self.dialect.list(ids.iter().map(String::as_str))).bind(queue);
         let rows = query.fetch_all(&self.pool).await?;
         rows.iter()
             .map(|row| {
@@ -134,13 +137,13 @@ impl State {
             .collect()
     }
 
-    /// Locks items, of which `list` is a JSON list, and reads them, in the order of their ids: calls that share items do
+    /// Locks items, of which `list` is a [`Dialect::list`](super::dialect::Dialect::list), and reads them, in the order of their ids: calls that share items do
     /// not deadlock.
     pub(crate) async fn lock(&self, unit: &mut Unit, list: String) -> Result<Vec<Change>, Attempt> {
         let statement = self.dialect.sql(concat!(
             "SELECT ",
             columns!(),
-            " FROM item i WHERE i.queue = $2 AND i.item IN (SELECT v.value->>0 FROM {rows}) ORDER BY i.item {lock}"
+            " FROM item i WHERE i.queue = {queue} AND i.item {ids} ORDER BY i.item {lock}"
         ));
         let rows = unit.read(statement, list).await?;
         rows.iter().map(change).collect()
@@ -160,10 +163,25 @@ impl State {
                 unit.count_done();
             }
         }
-        let (statement, list) = written::update(&changed);
-        unit.write(self.dialect.put(&statement), list.to_string()).await?;
+        let update = written::update(&changed);
+        let statement = self.dialect.put(&update.statement);
+        let list = match update.items {
+            Items::Places(places) => self.dialect.list(places.into_iter()),
+            Items::Rows(rows) => rows.to_string(),
+        };
+        let mut query = sqlx::query(statement).bind(list);
+        for scalar in update.scalars {
+            query = match scalar {
+                Scalar::Number(number) => query.bind(number),
+                Scalar::Text(text) => query.bind(text),
+            };
+        }
+        let written = query.execute(&mut *unit.tx).await?.rows_affected();
+        if written != changed.len() as u64 {
+            return Err(Attempt::Raced(format!("{written} of {} items were where they were locked", changed.len())));
+        }
         let done: Vec<_> = changed.iter().filter(|change| change.became_done()).map(|c| c.row.item.as_str()).collect();
-        if done.is_empty() { Ok(()) } else { self.cleanups_begin(unit, id_list(done.into_iter())).await }
+        if done.is_empty() { Ok(()) } else { self.cleanups_begin(unit, self.dialect.list(done.into_iter())).await }
     }
 
     /// One call over items: locks them, asks `rule` for each, and writes what it changed.
@@ -173,7 +191,7 @@ impl State {
         held: &[Held],
         mut rule: impl FnMut(&mut Row, usize, i64) -> Verdict,
     ) -> Result<(Vec<Outcome>, Vec<Change>), Attempt> {
-        let mut changes = self.lock(unit, id_list(held.iter().map(|held| held.item.as_str()))).await?;
+        let mut changes = self.lock(unit, self.dialect.list(held.iter().map(|held| held.item.as_str()))).await?;
         let mut outcomes = Vec::with_capacity(held.len());
         for (place, held) in held.iter().enumerate() {
             let found = changes.binary_search_by(|change| change.row.item.as_str().cmp(&held.item)).ok();
@@ -194,8 +212,9 @@ impl State {
 
 /// An item that was read, not changed yet.
 pub(crate) fn change(row: &AnyRow) -> Result<Change, Attempt> {
+    let place = row.try_get(COLUMNS - 1)?;
     let row = read(row)?;
-    Ok(Change { before: row.clone(), row })
+    Ok(Change { place, before: row.clone(), row })
 }
 
 fn view(spec: &Spec, row: Row) -> ItemView {

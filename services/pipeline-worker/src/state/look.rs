@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::{
     Body, Error, Guard, Held, InPack, Kind, Queue, Refusal, Standing, State, Verdict,
     error::Attempt,
-    items::{COLUMNS, check_ids, columns, id_list, read},
+    items::{COLUMNS, check_ids, columns, read},
     observe::call,
     queues::{self, queue_columns},
     rules::Found,
@@ -50,11 +50,11 @@ impl State {
 
     async fn check_once(&self, queue: &Queue, held: &[Held], guard: &Found) -> Result<Vec<Allowed>, Attempt> {
         let statement = self.dialect.sql(concat!(
-            "SELECT DISTINCT ",
+            "SELECT ",
             columns!(),
-            ", {now} FROM {rows} JOIN item i ON i.queue = $2 AND i.item = v.value->>0 ORDER BY i.item"
+            ", {now} FROM item i WHERE i.queue = {queue} AND i.item {ids} ORDER BY i.item"
         ));
-        let list = id_list(held.iter().map(|held| held.item.as_str()));
+        let list = self.dialect.list(held.iter().map(|held| held.item.as_str()));
         let rows = sqlx::query(statement).bind(list).bind(queue.id).fetch_all(&self.pool).await?;
         let rows = rows.iter().map(|row| Ok((read(row)?, row.try_get(COLUMNS)?)));
         let rows = rows.collect::<Result<Vec<(_, i64)>, Attempt>>()?;

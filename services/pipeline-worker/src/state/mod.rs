@@ -66,8 +66,6 @@ pub struct State {
     pool: AnyPool,
     dialect: Dialect,
     observe: observe::Observe,
-    /// Which rows of the counters this process adds to.
-    slot: i64,
     /// The schema is up to date.
     migrated: Arc<AtomicBool>,
     /// How long one attempt of a call may take: a server that stands still answers nothing, not even that it is late.

@@ -76,12 +76,12 @@ impl State {
             );
         }
         let naming = self.dialect.sql(
-            "SELECT i.body_pack FROM item i WHERE i.queue = $2 AND i.body_pack IS NOT NULL \
-             AND i.item IN (SELECT v.value->>0 FROM {rows}) UNION \
-             SELECT o.body_pack FROM output o WHERE o.queue = $2 AND o.body_pack IS NOT NULL \
-             AND o.item IN (SELECT v.value->>0 FROM {rows})",
+            "SELECT i.body_pack FROM item i WHERE i.queue = {queue} AND i.body_pack IS NOT NULL \
+             AND i.item {ids} UNION \
+             SELECT o.body_pack FROM output o WHERE o.queue = {queue} AND o.body_pack IS NOT NULL \
+             AND o.item {ids}",
         );
-        let list = id_list(items.iter().map(|[item]| item.as_str()));
+        let list = self.dialect.list(items.iter().map(|[item]| item.as_str()));
         let rows = sqlx::query(naming).bind(list).bind(queue).fetch_all(&self.pool).await?;
         rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
     }

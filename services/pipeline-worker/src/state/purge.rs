@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use super::{
     Error, Kind, Queue, Reason, Standing, State,
     error::Attempt,
-    items::{change, columns, id_list},
+    items::{change, columns},
     observe::call,
     queues::{self, queue_columns},
     unit::Unit,
@@ -77,16 +77,16 @@ impl State {
         for change in &changes {
             unit.count(change.row.stage, change.row.standing, -1);
         }
-        self.forget(&mut unit, id_list(changes.iter().map(|change| change.row.item.as_str()))).await?;
+        self.forget(&mut unit, self.dialect.list(changes.iter().map(|change| change.row.item.as_str()))).await?;
         self.commit(unit).await?;
         Ok(changes.len())
     }
 
     pub(crate) async fn forget(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
         for statement in [
-            "DELETE FROM output WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
-            "DELETE FROM failure WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
-            "DELETE FROM item WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})",
+            "DELETE FROM output WHERE queue = {queue} AND item {ids}",
+            "DELETE FROM failure WHERE queue = {queue} AND item {ids}",
+            "DELETE FROM item WHERE queue = {queue} AND item {ids}",
         ] {
             unit.write(self.dialect.sql(statement), list.clone()).await?;
         }

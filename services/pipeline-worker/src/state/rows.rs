@@ -1,14 +1,8 @@
 //! Items of functions: rows that enter their queue when they are found, and leave it when they are done.
 
 use super::{
-    Error, Guard, Held, Kind, Outcome, Refusal, State, Verdict,
-    claim::check_lease,
-    error::Attempt,
-    items::{check_ids, id_list},
-    lease::find,
-    observe::call,
-    rules::Row,
-    unit::Unit,
+    Error, Guard, Held, Kind, Outcome, Refusal, State, Verdict, claim::check_lease, error::Attempt, items::check_ids,
+    lease::find, observe::call, rules::Row, unit::Unit,
 };
 
 /// What a worker is given of an item that it has claimed.
@@ -175,7 +169,7 @@ impl State {
             unit.count(row.stage, row.standing, -1);
         }
         if !rows.is_empty() {
-            self.forget(unit, id_list(rows.iter().map(|row| row.item.as_str()))).await?;
+            self.forget(unit, self.dialect.list(rows.iter().map(|row| row.item.as_str()))).await?;
         }
         Ok(rows.len())
     }

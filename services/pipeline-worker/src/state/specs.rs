@@ -28,7 +28,7 @@ impl State {
 
     async fn upsert_once(&self, kind: Kind, name: &str, spec: &Spec, outdates: Outdates) -> Result<Queue, Attempt> {
         let text = serde_json::to_string(spec).map_err(|error| Error::Broken(error.to_string()))?;
-        let mut tx = self.transaction().await?;
+        let mut tx = self.transaction(self.dialect.begin()).await?;
         let Some((old, now)) = self.locked(&mut tx, kind, name).await? else {
             tx.rollback().await?;
             return match self.create_once(kind, name, &text).await {
@@ -80,7 +80,7 @@ impl State {
     }
 
     async fn set_paused_once(&self, kind: Kind, name: &str, paused: bool) -> Result<Queue, Attempt> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.transaction(self.dialect.begin()).await?;
         let found = self.locked(&mut tx, kind, name).await?;
         let (old, now) = found.ok_or_else(|| Error::QueueNotFound { kind, name: name.to_owned() })?;
         if old.paused == paused {

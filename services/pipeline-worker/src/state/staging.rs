@@ -6,7 +6,7 @@ use sqlx::Row as _;
 use super::{
     Body, Error, Kind, State,
     error::Attempt,
-    items::{check_ids, id_list, values},
+    items::{check_ids, values},
     observe::call,
     rules::Row,
     unit::Unit,
@@ -72,7 +72,7 @@ impl State {
         let (new, old): (Vec<_>, Vec<_>) = rows.iter().partition(|row| inserted.binary_search(&row.item).is_ok());
         self.check_age(&unit, new.iter().filter_map(|row| row.body))?;
         if !old.is_empty() {
-            let list = id_list(old.iter().map(|row| row.item.as_str()));
+            let list = self.dialect.list(old.iter().map(|row| row.item.as_str()));
             self.restage(&mut unit, items, list, &mut staged).await?;
         }
         if unit.queue.spec.keep_done_ms > 0 {
@@ -106,11 +106,11 @@ impl State {
         }
         changes.retain(|change| change.before != change.row);
         self.write_back(unit, &changes).await?;
-        let list = id_list(changes.iter().map(|change| change.row.item.as_str()));
+        let list = self.dialect.list(changes.iter().map(|change| change.row.item.as_str()));
         if !changes.is_empty() {
-            let outputs = "DELETE FROM output WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})";
+            let outputs = "DELETE FROM output WHERE queue = {queue} AND item {ids}";
             unit.write(self.dialect.sql(outputs), list.clone()).await?;
-            let failures = "DELETE FROM failure WHERE queue = $2 AND item IN (SELECT v.value->>0 FROM {rows})";
+            let failures = "DELETE FROM failure WHERE queue = {queue} AND item {ids}";
             unit.write(self.dialect.sql(failures), list).await?;
         }
         let owed = owed(changes.iter().map(|change| &change.row), unit.now.saturating_add(self.late_write_ms));

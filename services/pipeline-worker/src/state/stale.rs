@@ -31,7 +31,7 @@ impl State {
     }
 
     async fn cleanups_once(&self, limit: u32, lease_ms: u64) -> Result<Vec<Cleanup>, Attempt> {
-        let mut tx = self.transaction().await?;
+        let mut tx = self.transaction(self.dialect.begin()).await?;
         let statement = self.dialect.sql(
             "SELECT i.queue, i.item, i.version FROM stale i WHERE i.due_ms IS NOT NULL AND i.due_ms <= {now} \
              ORDER BY i.due_ms LIMIT $1 {skip}",
@@ -63,7 +63,7 @@ impl State {
 
     async fn cleaned_once(&self, cleanups: &[Cleanup]) -> Result<(), Attempt> {
         let list = Value::Array(cleanups.iter().map(|c| json!([c.queue, c.item, c.version])).collect()).to_string();
-        let mut tx = self.transaction().await?;
+        let mut tx = self.transaction(self.dialect.begin()).await?;
         let statement = self.dialect.sql(
             "DELETE FROM stale WHERE last_ms < {now} AND due_ms IS NOT NULL AND (queue, item, version) IN \
              (SELECT CAST(v.value->>0 AS BIGINT), v.value->>1, CAST(v.value->>2 AS BIGINT) FROM {rows})",
@@ -79,11 +79,11 @@ impl State {
         Ok(())
     }
 
-    /// Items, of which `list` is a JSON list, became done: what is owed for them may be carried out from now on.
+    /// Items, of which `list` is a [`Dialect::list`](super::dialect::Dialect::list), became done: what is owed for them may be carried out from now on.
     pub(crate) async fn cleanups_begin(&self, unit: &mut Unit, list: String) -> Result<(), Attempt> {
         let statement = self.dialect.sql(
-            "UPDATE stale SET due_ms = {now} WHERE queue = $2 AND due_ms IS NULL \
-             AND item IN (SELECT v.value->>0 FROM {rows})",
+            "UPDATE stale SET due_ms = {now} WHERE queue = {queue} AND due_ms IS NULL \
+             AND item {ids}",
         );
         unit.write(statement, list).await
     }

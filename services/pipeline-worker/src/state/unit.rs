@@ -23,6 +23,8 @@ pub(crate) struct Unit {
     pub(crate) queue: Queue,
     /// The database's clock as the transaction began, in milliseconds since 1970.
     pub(crate) now: i64,
+    /// Whether a lease or a wait was over then.
+    pub(crate) due: bool,
     /// By how much the counters change, by stage and state.
     moved: BTreeMap<(i64, i64), i64>,
     done: i64,
@@ -33,17 +35,29 @@ pub(crate) struct Unit {
 impl State {
     /// Begins a transaction over the queue called `name`.
     pub(crate) async fn begin(&self, kind: Kind, name: &str) -> Result<Unit, Attempt> {
-        let mut tx = self.transaction().await?;
+        self.begin_by(self.dialect.begin(), kind, name).await
+    }
+
+    /// The same for what may be lost if the database falls over right after it: a lease, which then was never given. What is
+    /// done under it is refused by its token: the next one is of a later time.
+    pub(crate) async fn begin_unflushed(&self, kind: Kind, name: &str) -> Result<Unit, Attempt> {
+        self.begin_by(self.dialect.begin_unflushed(), kind, name).await
+    }
+
+    async fn begin_by(&self, begin: &'static str, kind: Kind, name: &str) -> Result<Unit, Attempt> {
+        let mut tx = self.transaction(begin).await?;
         let statement = self.dialect.sql(concat!(
             "SELECT ",
             queue_columns!(),
-            ", {now} FROM queue WHERE kind = $1 AND name = $2 AND deleted_ms IS NULL"
+            ", {now}, CASE WHEN EXISTS (SELECT 1 FROM item WHERE item.queue = queue.id AND item.wake_ms <= {now}) ",
+            "THEN 1 ELSE 0 END FROM queue WHERE kind = $1 AND name = $2 AND deleted_ms IS NULL"
         ));
         let found = sqlx::query(statement).bind(kind.code()).bind(name.to_owned()).fetch_optional(&mut *tx).await?;
         let row = found.ok_or_else(|| Error::QueueNotFound { kind, name: name.to_owned() })?;
         Ok(Unit {
             tx,
             now: row.try_get(QUEUE_COLUMNS)?,
+            due: row.try_get::<i64, _>(QUEUE_COLUMNS + 1)? != 0,
             queue: queues::read(&row, kind)?,
             moved: BTreeMap::new(),
             done: 0,
@@ -53,6 +67,8 @@ impl State {
 
     /// Writes what the transaction counted, and ends it.
     pub(crate) async fn commit(&self, mut unit: Unit) -> Result<(), Attempt> {
+        // Another one for each transaction: two of one process that counted in the same rows would wait for each other's commit.
+        let slot = fastrand::i64(0..SLOTS);
         let deltas: Vec<_> = unit.moved.iter().filter(|(_, n)| **n != 0).map(|((s, t), n)| json!([s, t, n])).collect();
         if !deltas.is_empty() {
             // In the order of the key, as the last rows that are locked: no two transactions wait for each other.
@@ -62,13 +78,13 @@ impl State {
                  FROM {rows} WHERE true ON CONFLICT (queue, stage, state, slot) DO UPDATE SET n = tally.n + excluded.n",
             );
             let query = sqlx::query(statement).bind(Value::Array(deltas).to_string());
-            query.bind(unit.queue.id).bind(self.slot).execute(&mut *unit.tx).await?;
+            query.bind(unit.queue.id).bind(slot).execute(&mut *unit.tx).await?;
         }
         if unit.done > 0 {
             let statement = "INSERT INTO throughput (queue, bucket, slot, n) VALUES ($1, $2, $3, $4) \
                              ON CONFLICT (queue, bucket, slot) DO UPDATE SET n = throughput.n + excluded.n";
             let query = sqlx::query(statement).bind(unit.queue.id).bind(unit.now / BUCKET_MS);
-            query.bind(self.slot).bind(unit.done).execute(&mut *unit.tx).await?;
+            query.bind(slot).bind(unit.done).execute(&mut *unit.tx).await?;
         }
         let Unit { tx, queue, passed, .. } = unit;
         points::commit();
@@ -80,6 +96,8 @@ impl State {
     }
 }
 
+/// Rows over which each counter is spread.
+const SLOTS: i64 = 8;
 /// The span that one row of `throughput` counts, in milliseconds.
 pub(crate) const BUCKET_MS: i64 = 10_000;
 

@@ -13,6 +13,7 @@ mod faults;
 mod fences;
 mod functions;
 mod leases;
+mod plans;
 mod purges;
 mod queues;
 mod races;

@@ -58,6 +58,17 @@ impl Store {
         State::open(&settings(&self.url), &Metrics::default()).unwrap().unwrap()
     }
 
+    /// As a process has it whose connections are known to PostgreSQL by a name.
+    pub fn named(&self, name: &str) -> State {
+        let url = format!("{}{}application_name={name}", self.url, if self.url.contains('?') { '&' } else { '?' });
+        State::open(&settings(&url), &Metrics::default()).unwrap().unwrap()
+    }
+
+    /// Carries a statement out.
+    pub async fn run(&self, statement: String) {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&self.raw).await.unwrap();
+    }
+
     /// Makes the queue of the case.
     pub async fn queue(&self, change: impl FnOnce(&mut Spec)) {
         let mut spec = Spec::default();
