@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import httpx2
 
 from .._call import Call
@@ -23,7 +21,7 @@ class AsyncLayer:
 
     async def ask(self, call: Call) -> Outcome:
         """Sends the call's request, with a short timeout for connecting."""
-        self._limit(call.request, call.timeouts)
+        self._limit(call)
         try:
             response = await self._transport.handle_async_request(call.request)
             await response.aread()
@@ -34,12 +32,13 @@ class AsyncLayer:
             return Outcome(failure, error=error)
         return Outcome(failure_of_response(response), response)
 
-    def _limit(self, request: httpx2.Request, timeouts: Mapping[str, float | None]) -> None:
+    def _limit(self, call: Call) -> None:
+        request, timeouts = call.request, call.timeouts
         connect, read = timeouts.get("connect"), timeouts.get("read")
         if connect is None or connect > self._connect_s:
             request.extensions["timeout"] = {**timeouts, "connect": self._connect_s}
-        # A router that stood still meanwhile does not send a write that nobody waits for any more.
-        if read is not None and TIMEOUT_HEADER not in request.headers:
+        # A router that stood still meanwhile does not send a write that nobody waits for any more. A late read harms nobody.
+        if read is not None and not call.may_be_hedged and TIMEOUT_HEADER not in request.headers:
             request.headers[TIMEOUT_HEADER] = str(min(max(int(read * 1000), 1), TIMEOUT_MAX_MS))
 
     async def aclose(self) -> None:

@@ -112,15 +112,20 @@ class AsyncFallThroughTransport(httpx2.AsyncBaseTransport):
             if call.needs_layer:
                 return self._final(call, Action.LAYER_UNAVAILABLE, self.breaker.cause, "open"), None
             return await self._past_layer(call, self.breaker.cause, "open")
-        layer, direct = await self._attempts(call)
+        direct = None
+        if self._hedges and call.may_be_hedged:
+            layer, direct = await self._raced(call)
+        else:
+            layer = await self._layer.ask(call)
         if layer is None:
             assert direct is not None
             return self._hung(call, direct)
+        if layer.failure in _ANSWERS:
+            self.breaker.note(layer.failure, None)
+            return layer.result(), None
         return await self._after(call, layer, direct)
 
-    async def _attempts(self, call: Call) -> tuple[Outcome | None, Outcome | None]:
-        if not (self._hedges and call.may_be_hedged):
-            return await self._layer.ask(call), None
+    async def _raced(self, call: Call) -> tuple[Outcome | None, Outcome | None]:
         self._hedge.called()
         layer, direct = await self._racer.race(call)
         if layer is not None and layer.failure in _ANSWERS:
@@ -134,10 +139,7 @@ class AsyncFallThroughTransport(httpx2.AsyncBaseTransport):
         return direct.result(), _perf.DIRECT
 
     async def _after(self, call: Call, layer: Outcome, direct: Outcome | None) -> tuple[httpx2.Response, str | None]:
-        """Does what the table says of how Layer's attempt has ended."""
-        if layer.failure in _ANSWERS:
-            self.breaker.note(layer.failure, None)
-            return layer.result(), None
+        """Does what the table says of how Layer's attempt has ended, where that was no plain answer."""
         self.breaker.note(layer.failure, layer.cause)
         what = action(layer.failure, call.effect, call.needs_layer)
         if what is Action.ANSWER:

@@ -88,7 +88,7 @@ class Racer(Generic[C, T]):
         task = asyncio.current_task()
         assert task is not None
         loop = task.get_loop()
-        race = _Race[T](call, task, loop.time() + self._delay_s())
+        race: _Race[T] = _Race(call, task, loop.time() + self._delay_s())
         watch = self._watch
         if watch is None or watch.loop is not loop:
             watch = self._watch = _Watch(loop, self._begin_second)

@@ -76,7 +76,7 @@ class Racer(Generic[C, T]):
 
     def race(self, call: C) -> tuple[T | None, T | None]:
         """Both results where none is good; one alone where the other never started, or was ended. What raises ends both."""
-        race = _Race[T](call, time.monotonic() + self._delay_s())
+        race: _Race[T] = _Race(call, time.monotonic() + self._delay_s())
         self._watch.add(race)
         try:
             with race.first_scope:

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import httpx2
 
 from .._call import Call
@@ -24,7 +22,7 @@ class Layer:
 
     def ask(self, call: Call) -> Outcome:
         """Sends the call's request, with a short timeout for connecting."""
-        self._limit(call.request, call.timeouts)
+        self._limit(call)
         try:
             response = self._transport.handle_request(call.request)
             response.read()
@@ -35,12 +33,13 @@ class Layer:
             return Outcome(failure, error=error)
         return Outcome(failure_of_response(response), response)
 
-    def _limit(self, request: httpx2.Request, timeouts: Mapping[str, float | None]) -> None:
+    def _limit(self, call: Call) -> None:
+        request, timeouts = call.request, call.timeouts
         connect, read = timeouts.get("connect"), timeouts.get("read")
         if connect is None or connect > self._connect_s:
             request.extensions["timeout"] = {**timeouts, "connect": self._connect_s}
-        # A router that stood still meanwhile does not send a write that nobody waits for any more.
-        if read is not None and TIMEOUT_HEADER not in request.headers:
+        # A router that stood still meanwhile does not send a write that nobody waits for any more. A late read harms nobody.
+        if read is not None and not call.may_be_hedged and TIMEOUT_HEADER not in request.headers:
             request.headers[TIMEOUT_HEADER] = str(min(max(int(read * 1000), 1), TIMEOUT_MAX_MS))
 
     def close(self) -> None:

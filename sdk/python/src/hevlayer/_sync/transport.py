@@ -111,15 +111,20 @@ class FallThroughTransport(httpx2.BaseTransport):
             if call.needs_layer:
                 return self._final(call, Action.LAYER_UNAVAILABLE, self.breaker.cause, "open"), None
             return self._past_layer(call, self.breaker.cause, "open")
-        layer, direct = self._attempts(call)
+        direct = None
+        if self._hedges and call.may_be_hedged:
+            layer, direct = self._raced(call)
+        else:
+            layer = self._layer.ask(call)
         if layer is None:
             assert direct is not None
             return self._hung(call, direct)
+        if layer.failure in _ANSWERS:
+            self.breaker.note(layer.failure, None)
+            return layer.result(), None
         return self._after(call, layer, direct)
 
-    def _attempts(self, call: Call) -> tuple[Outcome | None, Outcome | None]:
-        if not (self._hedges and call.may_be_hedged):
-            return self._layer.ask(call), None
+    def _raced(self, call: Call) -> tuple[Outcome | None, Outcome | None]:
         self._hedge.called()
         layer, direct = self._racer.race(call)
         if layer is not None and layer.failure in _ANSWERS:
@@ -133,10 +138,7 @@ class FallThroughTransport(httpx2.BaseTransport):
         return direct.result(), _perf.DIRECT
 
     def _after(self, call: Call, layer: Outcome, direct: Outcome | None) -> tuple[httpx2.Response, str | None]:
-        """Does what the table says of how Layer's attempt has ended."""
-        if layer.failure in _ANSWERS:
-            self.breaker.note(layer.failure, None)
-            return layer.result(), None
+        """Does what the table says of how Layer's attempt has ended, where that was no plain answer."""
         self.breaker.note(layer.failure, layer.cause)
         what = action(layer.failure, call.effect, call.needs_layer)
         if what is Action.ANSWER:
