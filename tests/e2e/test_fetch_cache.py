@@ -199,7 +199,7 @@ def test_a_cache_that_is_paused_killed_or_empty_fails_no_fetch(
     mesh: Start, origin: FakeOrigin, doc_cache: Program
 ) -> None:
     rows = origin.script = Rows({1: {"v": 1}})
-    router = mesh()
+    router = mesh({"cache.deadline_ms": None})
     warm(router)
     doc_cache.process.signal(signal.SIGSTOP)
     times = answers_all(router, rows)

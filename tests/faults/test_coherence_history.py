@@ -70,6 +70,7 @@ def start_mesh(stack: ExitStack, data: Path, coherence: str) -> tuple[Mesh, Prog
                 "cache.addresses": proxy.address,
                 "cache.coherence": coherence,
                 "cache.hold_ms": HOLD_MS,
+                "cache.deadline_ms": None,
                 "cache.breaker_min_ms": 50,
                 "cache.breaker_max_ms": 200,
                 "limits.request_timeout_ms": REQUEST_MS,

@@ -64,7 +64,8 @@ def test_no_fetch_fails_while_the_cache_comes_and_goes(stack: ExitStack, tmp_pat
     port = free_port()
     caches = [start_doc_cache(port=port)]
     stack.callback(lambda: caches[-1].process.kill())
-    router = start_router(origin.url, {"cache.addresses": f"127.0.0.1:{port}", "cache.breaker_max_ms": 1000})
+    settings = {"cache.addresses": f"127.0.0.1:{port}", "cache.breaker_max_ms": 1000, "cache.deadline_ms": None}
+    router = start_router(origin.url, settings)
     stack.callback(router.process.kill)
     until(lambda: is_hit(router), "the cache is used")
     loads = [Load(router, n * 7) for n in range(CLIENTS)]

@@ -15,7 +15,7 @@ import grpc
 from .grpc import FailedCall, Reflection
 from .ports import ADMIN_OFFSET, free_port
 from .process import Process, binary
-from .programs import INTERNAL_KEY, KEY, Program, flags
+from .programs import CACHE_DEADLINE_MS, INTERNAL_KEY, KEY, Program, flags
 
 PIPELINES = "layer.pipeline.v1.PipelineService"
 FUNCTIONS = "layer.function.v1.FunctionService"
@@ -50,6 +50,7 @@ def start_pipeline_worker(
         "router.url": router_url,
         "router.api_key": KEY,
         "router.internal_key": INTERNAL_KEY,
+        "cache.deadline_ms": CACHE_DEADLINE_MS,
         "state.url": f"sqlite://{directory}/state.db",
         "object_store.backend": "directory",
         "object_store.directory": str(directory / "bodies"),
