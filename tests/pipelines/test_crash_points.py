@@ -16,7 +16,7 @@ from harness.postgres import Postgres
 from harness.programs import Program
 
 from .job import BODIES
-from .runs import FunctionRuns, PipelineRuns, Runs
+from .runs import FunctionRuns, PipelineRuns, Runs, known
 
 SOAK_SECONDS = float(os.environ.get("LAYER_FAULT_SECONDS", "60"))
 
@@ -129,7 +129,7 @@ def runs(
     request: pytest.FixtureRequest, router: Program, origin: Program, tmp_path_factory: pytest.TempPathFactory
 ) -> Runs:
     directory = tmp_path_factory.mktemp(f"crash-{request.param}")
-    return PipelineRuns(router, origin, directory, cluster_of(request))
+    return PipelineRuns(router, origin, directory, cluster_of(request), POINTS)
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=ONLY_LONG)])
@@ -137,11 +137,7 @@ def function_runs(
     request: pytest.FixtureRequest, router: Program, origin: Program, tmp_path_factory: pytest.TempPathFactory
 ) -> Runs:
     directory = tmp_path_factory.mktemp(f"function-{request.param}")
-    return FunctionRuns(router, origin, directory, cluster_of(request))
-
-
-def known(points: list[str]) -> set[str]:
-    return {point.rsplit(":", 1)[0] for point in points}
+    return FunctionRuns(router, origin, directory, cluster_of(request), FUNCTION_POINTS)
 
 
 def test_without_faults_the_outcome_is_what_was_asked_for(runs: Runs) -> None:
