@@ -16,6 +16,14 @@ from fakes import LAYER_KEY, Pair, answers, layer_error, layer_script, reset
 from hevlayer import Settings
 
 
+def wrote_past(half: Half, pair: Pair) -> Any:
+    """A client that has written a row while Layer was gone; it is still gone."""
+    client = half.client(pair)
+    pair.layer.stop()
+    write(half, client, upsert_rows=[{"id": 1}])
+    return client
+
+
 def test_layer_learns_what_was_written_before_any_call_goes_back(half: Half, pair: Pair) -> None:
     client = half.client(pair)
     pair.layer.stop()
@@ -49,9 +57,7 @@ def test_a_key_that_layer_refuses_has_told_it_nothing(
     half: Half, pair: Pair, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING, "hevlayer")
-    client = half.client(pair)
-    pair.layer.stop()
-    write(half, client, upsert_rows=[{"id": 1}])
+    client = wrote_past(half, pair)
     pair.layer.script = layer_error(status, "unauthorized")
     pair.layer.start()
     half.until(lambda: len(pair.layer.requests) >= 3, "it tries to tell")
@@ -84,9 +90,7 @@ def test_another_key_may_tell_what_a_refused_one_wrote(half: Half, pair: Pair) -
 
 
 def test_a_namespace_that_layer_does_not_take_keeps_nobody_away(half: Half, pair: Pair) -> None:
-    client = half.client(pair)
-    pair.layer.stop()
-    write(half, client, upsert_rows=[{"id": 1}])
+    client = wrote_past(half, pair)
     pair.layer.script = layer_error(404, "not_found")
     pair.layer.start()
     half.until(lambda: not is_open(client), "it returns")
@@ -94,9 +98,7 @@ def test_a_namespace_that_layer_does_not_take_keeps_nobody_away(half: Half, pair
 
 
 def test_it_stays_away_until_layer_was_told(half: Half, pair: Pair) -> None:
-    client = half.client(pair)
-    pair.layer.stop()
-    write(half, client, upsert_rows=[{"id": 1}])
+    client = wrote_past(half, pair)
     pair.layer.script = layer_error(503, "doc_cache_unavailable")
     pair.layer.start()
     half.until(lambda: len(pair.layer.requests) >= 2, "it tries to tell")

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from turbopuffer.lib.namespace import AsyncNamespace
 from typing_extensions import override
 
 from .._perf import LayerResponse
 from .measured import measured
+from .namespace_reads_perf import AsyncNamespaceReads
 
 if TYPE_CHECKING:
     from typing import Dict, Iterable, Optional
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
         BranchFromNamespaceParams,
         CopyFromNamespaceParams,
         DistanceMetric,
-        RerankModelParams,
-        VectorEncoding,
-        namespace_explain_query_params,
-        namespace_multi_query_params,
-        namespace_query_params,
         namespace_update_metadata_params,
         namespace_write_params,
     )
@@ -33,31 +28,21 @@ if TYPE_CHECKING:
     from turbopuffer.types.columns_param import ColumnsParam
     from turbopuffer.types.copy_from_namespace_operation import CopyFromNamespaceOperation
     from turbopuffer.types.copy_from_namespace_params import CopyFromNamespaceParams
-    from turbopuffer.types.custom import AggregateBy, Filter, GroupBy, RankBy, RerankBy
     from turbopuffer.types.distance_metric import DistanceMetric
     from turbopuffer.types.encryption_param import EncryptionParam
     from turbopuffer.types.id_param import IDParam
-    from turbopuffer.types.include_attributes_param import IncludeAttributesParam
     from turbopuffer.types.namespace_branch_from_response import NamespaceBranchFromResponse
     from turbopuffer.types.namespace_copy_from_response import NamespaceCopyFromResponse
     from turbopuffer.types.namespace_delete_all_response import NamespaceDeleteAllResponse
-    from turbopuffer.types.namespace_explain_query_response import NamespaceExplainQueryResponse
-    from turbopuffer.types.namespace_hint_cache_warm_response import NamespaceHintCacheWarmResponse
     from turbopuffer.types.namespace_metadata import NamespaceMetadata
-    from turbopuffer.types.namespace_multi_query_response import NamespaceMultiQueryResponse
-    from turbopuffer.types.namespace_query_response import NamespaceQueryResponse
-    from turbopuffer.types.namespace_recall_response import NamespaceRecallResponse
-    from turbopuffer.types.namespace_schema_response import NamespaceSchemaResponse
     from turbopuffer.types.namespace_start_copy_from_response import NamespaceStartCopyFromResponse
     from turbopuffer.types.namespace_update_schema_response import NamespaceUpdateSchemaResponse
     from turbopuffer.types.namespace_write_response import NamespaceWriteResponse
-    from turbopuffer.types.rerank_model_params import RerankModelParams
     from turbopuffer.types.row_param import RowParam
     from turbopuffer.types.sharding_config_param import ShardingConfigParam
-    from turbopuffer.types.vector_encoding import VectorEncoding
 
 
-class AsyncLayerNamespace(AsyncNamespace):
+class AsyncLayerNamespace(AsyncNamespaceReads):
     """A namespace: the official client's, with `with_perf` on its calls."""
 
     @overload
@@ -158,160 +143,6 @@ class AsyncLayerNamespace(AsyncNamespace):
         return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
 
     @overload
-    async def explain_query(
-        self,
-        *,
-        namespace: str | None = ...,
-        aggregate_by: Dict[str, AggregateBy] | Omit = ...,
-        compute_attributes: Dict[str, object] | Omit = ...,
-        consistency: namespace_explain_query_params.Consistency | Omit = ...,
-        distance_metric: DistanceMetric | Omit = ...,
-        exclude_attributes: SequenceNotStr[str] | Omit = ...,
-        filters: Filter | Omit = ...,
-        group_by: Iterable[GroupBy] | Omit = ...,
-        include_attributes: IncludeAttributesParam | Omit = ...,
-        limit: namespace_explain_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rank_by: RankBy | Omit = ...,
-        top_k: int | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceExplainQueryResponse]: ...
-
-    @overload
-    async def explain_query(
-        self,
-        *,
-        namespace: str | None = ...,
-        aggregate_by: Dict[str, AggregateBy] | Omit = ...,
-        compute_attributes: Dict[str, object] | Omit = ...,
-        consistency: namespace_explain_query_params.Consistency | Omit = ...,
-        distance_metric: DistanceMetric | Omit = ...,
-        exclude_attributes: SequenceNotStr[str] | Omit = ...,
-        filters: Filter | Omit = ...,
-        group_by: Iterable[GroupBy] | Omit = ...,
-        include_attributes: IncludeAttributesParam | Omit = ...,
-        limit: namespace_explain_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rank_by: RankBy | Omit = ...,
-        top_k: int | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceExplainQueryResponse: ...
-
-    @override
-    async def explain_query(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().explain_query
-        return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
-
-    @overload
-    async def hint_cache_warm(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceHintCacheWarmResponse]: ...
-
-    @overload
-    async def hint_cache_warm(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceHintCacheWarmResponse: ...
-
-    @override
-    async def hint_cache_warm(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().hint_cache_warm
-        return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
-
-    @overload
-    async def metadata(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceMetadata]: ...
-
-    @overload
-    async def metadata(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceMetadata: ...
-
-    @override
-    async def metadata(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().metadata
-        return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
-
-    @overload
-    async def multi_query(
-        self,
-        *,
-        namespace: str | None = ...,
-        queries: Iterable[namespace_multi_query_params.Query],
-        consistency: namespace_multi_query_params.Consistency | Omit = ...,
-        limit: namespace_multi_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rerank_by: RerankBy | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceMultiQueryResponse]: ...
-
-    @overload
-    async def multi_query(
-        self,
-        *,
-        namespace: str | None = ...,
-        queries: Iterable[namespace_multi_query_params.Query],
-        consistency: namespace_multi_query_params.Consistency | Omit = ...,
-        limit: namespace_multi_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rerank_by: RerankBy | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceMultiQueryResponse: ...
-
-    @override
-    async def multi_query(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().multi_query
-        return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
-
-    @overload
     async def poll_copy_from(
         self,
         token: str,
@@ -340,131 +171,6 @@ class AsyncLayerNamespace(AsyncNamespace):
     @override
     async def poll_copy_from(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
         call = super().poll_copy_from
-        return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
-
-    @overload
-    async def query(
-        self,
-        *,
-        namespace: str | None = ...,
-        aggregate_by: Dict[str, AggregateBy] | Omit = ...,
-        compute_attributes: Dict[str, object] | Omit = ...,
-        consistency: namespace_query_params.Consistency | Omit = ...,
-        distance_metric: DistanceMetric | Omit = ...,
-        exclude_attributes: SequenceNotStr[str] | Omit = ...,
-        filters: Filter | Omit = ...,
-        group_by: Iterable[GroupBy] | Omit = ...,
-        include_attributes: IncludeAttributesParam | Omit = ...,
-        limit: namespace_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rank_by: RankBy | Omit = ...,
-        rerank_by: RerankModelParams | Omit = ...,
-        top_k: int | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceQueryResponse]: ...
-
-    @overload
-    async def query(
-        self,
-        *,
-        namespace: str | None = ...,
-        aggregate_by: Dict[str, AggregateBy] | Omit = ...,
-        compute_attributes: Dict[str, object] | Omit = ...,
-        consistency: namespace_query_params.Consistency | Omit = ...,
-        distance_metric: DistanceMetric | Omit = ...,
-        exclude_attributes: SequenceNotStr[str] | Omit = ...,
-        filters: Filter | Omit = ...,
-        group_by: Iterable[GroupBy] | Omit = ...,
-        include_attributes: IncludeAttributesParam | Omit = ...,
-        limit: namespace_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rank_by: RankBy | Omit = ...,
-        rerank_by: RerankModelParams | Omit = ...,
-        top_k: int | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceQueryResponse: ...
-
-    @override
-    async def query(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().query
-        return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
-
-    @overload
-    async def recall(
-        self,
-        *,
-        namespace: str | None = ...,
-        filters: object | Omit = ...,
-        include_ground_truth: bool | Omit = ...,
-        num: int | Omit = ...,
-        rank_by: object | Omit = ...,
-        top_k: int | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceRecallResponse]: ...
-
-    @overload
-    async def recall(
-        self,
-        *,
-        namespace: str | None = ...,
-        filters: object | Omit = ...,
-        include_ground_truth: bool | Omit = ...,
-        num: int | Omit = ...,
-        rank_by: object | Omit = ...,
-        top_k: int | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceRecallResponse: ...
-
-    @override
-    async def recall(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().recall
-        return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
-
-    @overload
-    async def schema(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceSchemaResponse]: ...
-
-    @overload
-    async def schema(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceSchemaResponse: ...
-
-    @override
-    async def schema(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().schema
         return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
 
     @overload
@@ -637,15 +343,4 @@ class AsyncLayerNamespace(AsyncNamespace):
     @override
     async def write(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
         call = super().write
-        return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))
-
-    @overload
-    async def exists(self, *, with_perf: Literal[True]) -> LayerResponse[bool]: ...
-
-    @overload
-    async def exists(self, *, with_perf: Literal[False] = ...) -> bool: ...
-
-    @override
-    async def exists(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().exists
         return await (measured(call, *arguments, **named) if with_perf else call(*arguments, **named))

@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from turbopuffer.lib.namespace import Namespace
 from typing_extensions import override
 
 from .._perf import LayerResponse
 from .measured import measured
+from .namespace_reads_perf import NamespaceReads
 
 if TYPE_CHECKING:
     from typing import Dict, Iterable, Optional
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
         BranchFromNamespaceParams,
         CopyFromNamespaceParams,
         DistanceMetric,
-        RerankModelParams,
-        VectorEncoding,
-        namespace_explain_query_params,
-        namespace_multi_query_params,
-        namespace_query_params,
         namespace_update_metadata_params,
         namespace_write_params,
     )
@@ -34,31 +29,21 @@ if TYPE_CHECKING:
     from turbopuffer.types.columns_param import ColumnsParam
     from turbopuffer.types.copy_from_namespace_operation import CopyFromNamespaceOperation
     from turbopuffer.types.copy_from_namespace_params import CopyFromNamespaceParams
-    from turbopuffer.types.custom import AggregateBy, Filter, GroupBy, RankBy, RerankBy
     from turbopuffer.types.distance_metric import DistanceMetric
     from turbopuffer.types.encryption_param import EncryptionParam
     from turbopuffer.types.id_param import IDParam
-    from turbopuffer.types.include_attributes_param import IncludeAttributesParam
     from turbopuffer.types.namespace_branch_from_response import NamespaceBranchFromResponse
     from turbopuffer.types.namespace_copy_from_response import NamespaceCopyFromResponse
     from turbopuffer.types.namespace_delete_all_response import NamespaceDeleteAllResponse
-    from turbopuffer.types.namespace_explain_query_response import NamespaceExplainQueryResponse
-    from turbopuffer.types.namespace_hint_cache_warm_response import NamespaceHintCacheWarmResponse
     from turbopuffer.types.namespace_metadata import NamespaceMetadata
-    from turbopuffer.types.namespace_multi_query_response import NamespaceMultiQueryResponse
-    from turbopuffer.types.namespace_query_response import NamespaceQueryResponse
-    from turbopuffer.types.namespace_recall_response import NamespaceRecallResponse
-    from turbopuffer.types.namespace_schema_response import NamespaceSchemaResponse
     from turbopuffer.types.namespace_start_copy_from_response import NamespaceStartCopyFromResponse
     from turbopuffer.types.namespace_update_schema_response import NamespaceUpdateSchemaResponse
     from turbopuffer.types.namespace_write_response import NamespaceWriteResponse
-    from turbopuffer.types.rerank_model_params import RerankModelParams
     from turbopuffer.types.row_param import RowParam
     from turbopuffer.types.sharding_config_param import ShardingConfigParam
-    from turbopuffer.types.vector_encoding import VectorEncoding
 
 
-class LayerNamespace(Namespace):
+class LayerNamespace(NamespaceReads):
     """A namespace: the official client's, with `with_perf` on its calls."""
 
     @overload
@@ -159,160 +144,6 @@ class LayerNamespace(Namespace):
         return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
 
     @overload
-    def explain_query(
-        self,
-        *,
-        namespace: str | None = ...,
-        aggregate_by: Dict[str, AggregateBy] | Omit = ...,
-        compute_attributes: Dict[str, object] | Omit = ...,
-        consistency: namespace_explain_query_params.Consistency | Omit = ...,
-        distance_metric: DistanceMetric | Omit = ...,
-        exclude_attributes: SequenceNotStr[str] | Omit = ...,
-        filters: Filter | Omit = ...,
-        group_by: Iterable[GroupBy] | Omit = ...,
-        include_attributes: IncludeAttributesParam | Omit = ...,
-        limit: namespace_explain_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rank_by: RankBy | Omit = ...,
-        top_k: int | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceExplainQueryResponse]: ...
-
-    @overload
-    def explain_query(
-        self,
-        *,
-        namespace: str | None = ...,
-        aggregate_by: Dict[str, AggregateBy] | Omit = ...,
-        compute_attributes: Dict[str, object] | Omit = ...,
-        consistency: namespace_explain_query_params.Consistency | Omit = ...,
-        distance_metric: DistanceMetric | Omit = ...,
-        exclude_attributes: SequenceNotStr[str] | Omit = ...,
-        filters: Filter | Omit = ...,
-        group_by: Iterable[GroupBy] | Omit = ...,
-        include_attributes: IncludeAttributesParam | Omit = ...,
-        limit: namespace_explain_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rank_by: RankBy | Omit = ...,
-        top_k: int | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceExplainQueryResponse: ...
-
-    @override
-    def explain_query(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().explain_query
-        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
-
-    @overload
-    def hint_cache_warm(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceHintCacheWarmResponse]: ...
-
-    @overload
-    def hint_cache_warm(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceHintCacheWarmResponse: ...
-
-    @override
-    def hint_cache_warm(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().hint_cache_warm
-        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
-
-    @overload
-    def metadata(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceMetadata]: ...
-
-    @overload
-    def metadata(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceMetadata: ...
-
-    @override
-    def metadata(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().metadata
-        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
-
-    @overload
-    def multi_query(
-        self,
-        *,
-        namespace: str | None = ...,
-        queries: Iterable[namespace_multi_query_params.Query],
-        consistency: namespace_multi_query_params.Consistency | Omit = ...,
-        limit: namespace_multi_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rerank_by: RerankBy | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceMultiQueryResponse]: ...
-
-    @overload
-    def multi_query(
-        self,
-        *,
-        namespace: str | None = ...,
-        queries: Iterable[namespace_multi_query_params.Query],
-        consistency: namespace_multi_query_params.Consistency | Omit = ...,
-        limit: namespace_multi_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rerank_by: RerankBy | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceMultiQueryResponse: ...
-
-    @override
-    def multi_query(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().multi_query
-        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
-
-    @overload
     def poll_copy_from(
         self,
         token: str,
@@ -341,131 +172,6 @@ class LayerNamespace(Namespace):
     @override
     def poll_copy_from(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
         call = super().poll_copy_from
-        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
-
-    @overload
-    def query(
-        self,
-        *,
-        namespace: str | None = ...,
-        aggregate_by: Dict[str, AggregateBy] | Omit = ...,
-        compute_attributes: Dict[str, object] | Omit = ...,
-        consistency: namespace_query_params.Consistency | Omit = ...,
-        distance_metric: DistanceMetric | Omit = ...,
-        exclude_attributes: SequenceNotStr[str] | Omit = ...,
-        filters: Filter | Omit = ...,
-        group_by: Iterable[GroupBy] | Omit = ...,
-        include_attributes: IncludeAttributesParam | Omit = ...,
-        limit: namespace_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rank_by: RankBy | Omit = ...,
-        rerank_by: RerankModelParams | Omit = ...,
-        top_k: int | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceQueryResponse]: ...
-
-    @overload
-    def query(
-        self,
-        *,
-        namespace: str | None = ...,
-        aggregate_by: Dict[str, AggregateBy] | Omit = ...,
-        compute_attributes: Dict[str, object] | Omit = ...,
-        consistency: namespace_query_params.Consistency | Omit = ...,
-        distance_metric: DistanceMetric | Omit = ...,
-        exclude_attributes: SequenceNotStr[str] | Omit = ...,
-        filters: Filter | Omit = ...,
-        group_by: Iterable[GroupBy] | Omit = ...,
-        include_attributes: IncludeAttributesParam | Omit = ...,
-        limit: namespace_query_params.Limit | Omit = ...,
-        offset: int | Omit = ...,
-        rank_by: RankBy | Omit = ...,
-        rerank_by: RerankModelParams | Omit = ...,
-        top_k: int | Omit = ...,
-        vector_encoding: VectorEncoding | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceQueryResponse: ...
-
-    @override
-    def query(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().query
-        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
-
-    @overload
-    def recall(
-        self,
-        *,
-        namespace: str | None = ...,
-        filters: object | Omit = ...,
-        include_ground_truth: bool | Omit = ...,
-        num: int | Omit = ...,
-        rank_by: object | Omit = ...,
-        top_k: int | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceRecallResponse]: ...
-
-    @overload
-    def recall(
-        self,
-        *,
-        namespace: str | None = ...,
-        filters: object | Omit = ...,
-        include_ground_truth: bool | Omit = ...,
-        num: int | Omit = ...,
-        rank_by: object | Omit = ...,
-        top_k: int | Omit = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceRecallResponse: ...
-
-    @override
-    def recall(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().recall
-        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
-
-    @overload
-    def schema(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[True],
-    ) -> LayerResponse[NamespaceSchemaResponse]: ...
-
-    @overload
-    def schema(
-        self,
-        *,
-        namespace: str | None = ...,
-        extra_headers: Headers | None = ...,
-        extra_query: Query | None = ...,
-        extra_body: Body | None = ...,
-        timeout: float | httpx2.Timeout | None | NotGiven = ...,
-        with_perf: Literal[False] = ...,
-    ) -> NamespaceSchemaResponse: ...
-
-    @override
-    def schema(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().schema
         return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
 
     @overload
@@ -638,15 +344,4 @@ class LayerNamespace(Namespace):
     @override
     def write(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
         call = super().write
-        return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
-
-    @overload
-    def exists(self, *, with_perf: Literal[True]) -> LayerResponse[bool]: ...
-
-    @overload
-    def exists(self, *, with_perf: Literal[False] = ...) -> bool: ...
-
-    @override
-    def exists(self, *arguments: Any, with_perf: bool = False, **named: Any) -> Any:
-        call = super().exists
         return measured(call, *arguments, **named) if with_perf else call(*arguments, **named)
