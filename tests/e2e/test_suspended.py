@@ -158,40 +158,38 @@ def test_without_a_cache_too_a_write_whose_time_is_over_is_not_sent(origin: Fake
     assert [request.target for request in origin.requests if request.complete] == [QUERY]
 
 
-@pytest.mark.parametrize("opened", ["before", "meanwhile"])
-def test_a_write_that_came_meanwhile_is_not_sent_when_its_caller_has_left(
-    router: Program, come: list[str], opened: str
-) -> None:
-    caller = Connection(router.url)
-    if opened == "before":
-        assert caller.request("POST", QUERY, b'{"top_k":1}', JSON).status == 200
+@pytest.fixture(params=["before", "meanwhile"])
+def connected(request: pytest.FixtureRequest, router: Program) -> Callable[[], Connection]:
+    """Gives a caller's connection to a router that stands still: one that was used before, or a new one."""
+    if request.param == "meanwhile":
+        return lambda: Connection(router.url)
+    used = Connection(router.url)
+    assert used.request("POST", QUERY, b'{"top_k":1}', JSON).status == 200
+    return lambda: used
 
+
+def test_a_write_that_came_meanwhile_is_not_sent_when_its_caller_has_left(
+    router: Program, come: list[str], connected: Callable[[], Connection]
+) -> None:
     def meanwhile() -> None:
-        with caller if opened == "before" else Connection(router.url) as leaving:
-            leaving.send_request("POST", PATH, BODY_1, JSON)
+        with connected() as caller:
+            caller.send_request("POST", PATH, BODY_1, JSON)
 
     stand_still(router, 0.2, meanwhile)
     is_spared(router, come)
 
 
-@pytest.mark.parametrize("opened", ["before", "meanwhile"])
 def test_a_write_that_came_meanwhile_is_not_sent_when_its_time_is_over(
-    router: Program, come: list[str], opened: str
+    router: Program, come: list[str], connected: Callable[[], Connection]
 ) -> None:
-    caller = Connection(router.url)
-    if opened == "before":
-        assert caller.request("POST", QUERY, b'{"top_k":1}', JSON).status == 200
-    else:
-        caller.close()
+    callers = []
 
     def meanwhile() -> None:
-        nonlocal caller
-        if opened == "meanwhile":
-            caller = Connection(router.url)
-        caller.send_request("POST", PATH, BODY_1, [*JSON, ("x-request-timeout-ms", "500")])
+        callers.append(connected())
+        callers[0].send_request("POST", PATH, BODY_1, [*JSON, ("x-request-timeout-ms", "500")])
 
     stand_still(router, 0.8, meanwhile)
-    assert refusal(caller.answer())[:2] == (504, "gateway_timeout")
+    assert refusal(callers[0].answer())[:2] == (504, "gateway_timeout")
     is_spared(router, come)
 
 

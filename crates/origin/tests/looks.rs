@@ -2,30 +2,28 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers of tests too")]
 
+mod support;
+
 use std::{
     io::Read,
-    net::TcpListener,
     sync::{
-        Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
         mpsc,
     },
     thread,
-    time::Duration,
 };
 
 use bytes::Bytes;
 use http::Request;
 use http_body_util::Full;
-use layer_origin::{Client, Error, LastLook, Options, Protocol, Target};
+use layer_origin::{Client, Error, LastLook};
 
 /// More than a socket takes at once.
 const BODY_BYTES: usize = 32 << 20;
 
 /// What came over the only connection of an origin that answers nothing, when it has ended.
 fn origin() -> (Client<Full<Bytes>>, mpsc::Receiver<usize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (client, listener) = support::client();
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
@@ -34,16 +32,6 @@ fn origin() -> (Client<Full<Bytes>>, mpsc::Receiver<usize>) {
         let _ = stream.read_to_end(&mut came);
         tell.send(came.len()).unwrap();
     });
-    let second = Duration::from_secs(1);
-    let client = Client::new(Arc::new(Options {
-        target: Target::parse(&url).unwrap(),
-        protocol: Protocol::Http1,
-        tls: None,
-        connections_max: 1,
-        connect_timeout: 10 * second,
-        queue_timeout: 10 * second,
-        idle_timeout: 60 * second,
-    }));
     (client, told)
 }
 

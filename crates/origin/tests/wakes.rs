@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails; helpers of tests too")]
 
+mod support;
+
 use std::{
     future::{Future, poll_fn},
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     pin::{Pin, pin},
     sync::{
         Arc,
@@ -20,7 +22,7 @@ use std::{
 use bytes::Bytes;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
-use layer_origin::{Client, Options, Protocol, Target};
+use layer_origin::Client;
 
 /// Counts the wakes of a task, and passes them on.
 struct Counting {
@@ -61,8 +63,7 @@ fn read_head(stream: &mut TcpStream) -> bool {
 
 /// A client of an origin that answers on one connection with `answer`.
 fn client(answer: impl Fn(&mut TcpStream) + Send + 'static) -> Client<Empty<Bytes>> {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (client, listener) = support::client();
     thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         stream.set_nodelay(true).unwrap();
@@ -70,16 +71,7 @@ fn client(answer: impl Fn(&mut TcpStream) + Send + 'static) -> Client<Empty<Byte
             answer(&mut stream);
         }
     });
-    let second = Duration::from_secs(1);
-    Client::new(Arc::new(Options {
-        target: Target::parse(&url).unwrap(),
-        protocol: Protocol::Http1,
-        tls: None,
-        connections_max: 1,
-        connect_timeout: 10 * second,
-        queue_timeout: 10 * second,
-        idle_timeout: 60 * second,
-    }))
+    client
 }
 
 async fn get(client: &Client<Empty<Bytes>>) -> Bytes {
