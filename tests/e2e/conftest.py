@@ -61,9 +61,9 @@ def start(origin: FakeOrigin) -> Iterator[StartRouter]:
 
 
 @pytest.fixture
-def doc_cache() -> Iterator[Program]:
-    """A cache of the test's own."""
-    program = start_doc_cache()
+def doc_cache(request: pytest.FixtureRequest) -> Iterator[Program]:
+    """A cache of the test's own, with the settings of an indirect parameter."""
+    program = start_doc_cache(getattr(request, "param", None))
     yield program
     program.process.kill()
 

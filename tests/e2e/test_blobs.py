@@ -15,7 +15,7 @@ import pytest
 from harness.client import Connection, ask, refusal
 from harness.doc_cache import start_doc_cache
 from harness.origin import Exchange, FakeOrigin
-from harness.programs import Program, start_router
+from harness.programs import Program, await_cache, start_router
 from harness.seaweed import Seaweed
 from harness.waiting import until
 from harness.wire import Message, chunk
@@ -258,7 +258,7 @@ def away(answer: Message) -> None:
 def test_the_cache_is_first_and_its_absence_costs_nothing_but_time(tmp_path: Path, origin: FakeOrigin) -> None:
     cache = start_doc_cache()
     own = in_directory(tmp_path / "objects") | {"cache.addresses": cache.address, "blobs.cache_bytes_max": 500_000}
-    router = start_router(origin.url, own)
+    router = await_cache(start_router(origin.url, own))
     small, warm, big = os.urandom(300_000), os.urandom(1000), os.urandom(600_000)
     assert [put(router.url, body).status for body in (small, big)] == [201, 201]
     assert put(router.url, warm, "?warm=true").status == 201

@@ -13,7 +13,7 @@ import pytest
 from harness.client import Connection, ask
 from harness.coherence import key, write
 from harness.doc_cache import Cache, start_doc_cache
-from harness.programs import Program, start_router
+from harness.programs import Program, await_cache, start_router
 from harness.waiting import until
 
 NS = "ns"
@@ -41,7 +41,7 @@ def mesh(stand_in: Program, cache: Cache) -> Iterator[Start]:
             own = {"cache.addresses": cache.address, "cache.tenant": "store", "cache.warm_on_write": False}
             router = start_router(stand_in.url, own | (settings or {}))
             stack.callback(router.process.kill)
-            return router
+            return await_cache(router)
 
         yield start_one
 

@@ -91,14 +91,14 @@ def test_a_namespace_hold_purges_when_it_runs_out(cache: Cache) -> None:
     cache.call("HoldNamespace", scope=cache.scope, write_id=done, hold_ms=HOLD_MS)
     cache.call("ReleaseNamespace", scope=cache.scope, write_id=done)
     assert cache.get(b"k") == ("hit", b"one")
-    cache.call("HoldNamespace", scope=cache.scope, write_id=write_id(), hold_ms=200)
+    cache.call("HoldNamespace", scope=cache.scope, write_id=write_id(), hold_ms=1500)
     assert cache.get(b"k") == ("hit", b"one")
     until(lambda: cache.get(b"k")[0] == "lease", "the namespace is purged", 5)
 
 
 def test_a_value_is_served_no_longer_than_it_may_be(cache: Cache) -> None:
     _, lease = cache.get(b"k")
-    cache.fill(b"k", lease, b"short", ttl_ms=300)
+    cache.fill(b"k", lease, b"short", ttl_ms=1500)
     assert cache.get(b"k") == ("hit", b"short")
     until(lambda: cache.get(b"k")[0] == "lease", "the value expires", 5)
 
@@ -320,6 +320,7 @@ def test_it_is_not_ready_and_not_serving_while_it_drains(start: StartCache) -> N
         ({"embedded.directory": "/dev/null/x"}, "embedded.directory"),
         ({"backend": "redis"}, "backend"),
         ({"limits.requests_max": 0}, "limits.requests_max"),
+        ({"proof.lapse_ms": 199}, "proof.lapse_ms"),
         ({"tls.certificate_file": "/nowhere", "tls.key_file": "/nowhere"}, "tls."),
     ],
 )
@@ -340,3 +341,8 @@ def test_print_config_tells_what_is_in_force() -> None:
 def test_a_short_settling_time_is_warned_of(start: StartCache) -> None:
     assert "proof.settle_ms is below 3000" in start({"proof.settle_ms": 0}).process.log
     assert "proof.settle_ms" not in start({"proof.settle_ms": 3000}).process.log
+
+
+def test_a_long_lapse_is_warned_of(start: StartCache) -> None:
+    assert "proof.lapse_ms is above 500" in start({"proof.lapse_ms": 501}).process.log
+    assert "proof.lapse_ms" not in start({"proof.lapse_ms": 500}).process.log

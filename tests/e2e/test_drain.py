@@ -66,7 +66,7 @@ class Hammer:
 
 @pytest.mark.parametrize("notice_ms", [0, 300])
 def test_no_request_fails_when_one_of_two_routers_stops(origin: FakeOrigin, start, notice_ms: int) -> None:
-    routers = [start({"drain.notice_ms": notice_ms, "drain.linger_ms": 500}) for _ in range(2)]
+    routers = [start({"drain.notice_ms": notice_ms, "drain.linger_ms": 2000}) for _ in range(2)]
     stop = threading.Event()
     clients = [Hammer(routers, stop, at=number % 2) for number in range(CLIENTS)]
     threads = [threading.Thread(target=client.run) for client in clients]

@@ -101,7 +101,11 @@ def test_what_is_written_is_done(mesh: Mesh, table: Table, service: Service) -> 
     table.write(patch_rows=[{"id": 2, "title": "deux"}])
     items = claimed(function, 2)
     assert [number(item) for item in items] == [2, 3]
-    assert function.complete(items, topic="x") == [DONE, DONE]
+    # Writes are told in their order: with the fifth row's, whatever was written to the second has been told too.
+    table.put({"id": 5, "title": "five"})
+    items += claimed(function, 1)
+    assert [number(item) for item in items] == [2, 3, 5]
+    assert function.complete(items, topic="x") == [DONE] * 3
     # A write by filter names no rows; the origin's answer does.
     table.write(patch_by_filter={"filters": ["title", "Eq", "three"], "patch": {"title": "trois"}})
     [again] = claimed(function, 1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from typing import Any
 
@@ -219,7 +218,7 @@ def test_a_service_that_stands_still_is_left_alone_until_it_goes_on(pipelines: P
         answer = pipelines.ask("GET", "/v2/pipelines", timeout_ms=timeout_ms)
         return answer.status_code, time.monotonic() - began
 
-    pipelines.worker.process.signal(signal.SIGSTOP)
+    pipelines.worker.process.suspend()
     try:
         status, took = ask(300)
         assert status == 504 and took < 2.0
@@ -228,5 +227,5 @@ def test_a_service_that_stands_still_is_left_alone_until_it_goes_on(pipelines: P
         status, took = ask(20_000)
         assert status == 503 and took < 1.0
     finally:
-        pipelines.worker.process.signal(signal.SIGCONT)
+        pipelines.worker.process.resume()
     until(lambda: ask(1000)[0] == 200, "the router finds it again")

@@ -10,7 +10,7 @@ from harness.client import ask
 from harness.doc_cache import start_doc_cache
 from harness.exposition import value
 from harness.origin import FakeOrigin
-from harness.programs import Program, start_router
+from harness.programs import Program, await_cache, start_router
 from harness.rows import Rows
 from harness.waiting import until
 
@@ -33,7 +33,7 @@ def bounded(origin: FakeOrigin, doc_cache: Program) -> Iterator[Program]:
     rules = f"small max_bytes={MAX_BYTES}"
     settings = {"cache.namespaces": rules, "cache.compress_min_bytes": 0}
     router = start_router(origin.url, {"cache.addresses": doc_cache.address} | settings)
-    yield router
+    yield await_cache(router)
     router.process.kill()
 
 

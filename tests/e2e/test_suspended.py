@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -101,20 +99,13 @@ def queued(router: Program, origin: FakeOrigin, cache: Cache, headers: list[tupl
     return caller, go, first
 
 
-def is_stopped(pid: int) -> bool:
-    """Whether all threads of a process are stopped."""
-    stats = [(task / "stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
-    return all(stat.rsplit(")", 1)[1].split()[0] == "T" for stat in stats)
-
-
 def stand_still(router: Program, seconds: float, meanwhile: Callable[[], None]) -> None:
     """Suspends the router for that long."""
-    router.process.signal(signal.SIGSTOP)
-    until(lambda: is_stopped(router.process.pid), "every thread of it stands still")
+    router.process.suspend()
     end = time.monotonic() + seconds
     meanwhile()
     let_pass(end - time.monotonic())
-    router.process.signal(signal.SIGCONT)
+    router.process.resume()
 
 
 def test_a_router_that_stood_still_sends_nothing_old(mesh: Start, origin: FakeOrigin, cache: Cache) -> None:

@@ -208,7 +208,7 @@ def test_every_log_line_is_json(traced: Program, origin: FakeOrigin) -> None:
 
 
 def test_metrics_count_queries_and_writes(origin: FakeOrigin, start) -> None:
-    router = start({"limits.request_timeout_ms": 300})
+    router = start()
     query, write = f"{WRITE}/query", b'{"upsert_rows":[{"id":1},{"id":2},{"id":3}]}'
     for _ in range(3):
         ask(router.url, "POST", query, b'{"rank_by":["id","asc"],"filters":["a","Eq",1]}')
@@ -222,7 +222,7 @@ def test_metrics_count_queries_and_writes(origin: FakeOrigin, start) -> None:
     origin.script = lambda exchange: (exchange.read_body(), exchange.reply("400 Bad Request"))
     ask(router.url, "POST", query, b"{}")
     origin.script = stalled
-    ask(router.url, "POST", query, b"{}")
+    ask(router.url, "POST", query, b"{}", [("x-request-timeout-ms", "300")])
     page = router.metrics()
 
     def count(name: str, **labels: str) -> float:

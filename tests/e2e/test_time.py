@@ -24,6 +24,8 @@ ROUTER_SETTINGS = {
     "origin.body_stall_timeout_ms": ORIGIN_STALL_MS,
     "write.read_ahead_bytes": 64 << 10,
 }
+CLOSE_GRACE_MS = 1000
+"""For so long a caller that was told to go may take its leave."""
 SLACK_S = 1.5
 """What a busy machine may add; less than REQUEST_MS, so that waiting twice is noticed."""
 
@@ -69,7 +71,7 @@ def test_a_trickled_head_is_cut_while_others_are_served(router: Program, origin:
             for connection in slow:
                 assert connection.is_closed()
             clock.took(HEAD_MS)
-            assert fast.request("POST", WRITE, BODY).status == 200
+        assert ask(router.url, "POST", WRITE, BODY).status == 200
     finally:
         stop.set()
         thread.join()
@@ -95,7 +97,7 @@ def test_http2_without_a_request_is_idle_and_no_slow_head(router: Program) -> No
         received = b""
         while not connection.stream.at_end():
             received += b"".join(connection.stream.pieces(1))
-        clock.took(IDLE_MS)
+        clock.took(IDLE_MS, IDLE_MS + CLOSE_GRACE_MS)
     goaway = b"\x07\0"
     assert goaway in received, "an idle connection is told to go before it is closed"
 
@@ -123,8 +125,8 @@ def test_an_idle_connection_is_closed_and_one_in_use_is_not(router: Program, ori
 def test_a_body_that_stands_still_gets_408(router: Program, origin: FakeOrigin, method: str) -> None:
     with Connection(router.url) as connection:
         connection.send_head(method, WRITE, [("content-length", "1000")])
-        connection.send(BODY[:10])
         clock = Clock()
+        connection.send(BODY[:10])
         status, code, message = refusal(connection.answer(method))
         clock.took(BODY_STALL_MS)
         assert (status, code) == (408, "request_timeout")
@@ -204,7 +206,8 @@ def test_the_time_that_is_left_is_passed_on(router: Program, origin: FakeOrigin)
         assert connection.answer("POST").status == 200
     left = origin.last().all("x-request-timeout-ms")
     assert len(left) == 1
-    assert 2000 <= int(left[0]) <= 4700
+    # The kernel tells when bytes came to some milliseconds.
+    assert 2000 <= int(left[0]) <= 4710
 
 
 def test_no_time_is_made_up_for_a_caller_that_names_none(router: Program, origin: FakeOrigin) -> None:
@@ -214,8 +217,8 @@ def test_no_time_is_made_up_for_a_caller_that_names_none(router: Program, origin
 
 def test_the_callers_time_also_bounds_the_wait_for_its_own_body(router: Program, origin: FakeOrigin) -> None:
     with Connection(router.url) as connection:
-        connection.send_head("POST", WRITE, [("x-request-timeout-ms", "200"), ("content-length", "1000")])
         clock = Clock()
+        connection.send_head("POST", WRITE, [("x-request-timeout-ms", "200"), ("content-length", "1000")])
         end = time.monotonic() + 3
         connection.stream.socket.settimeout(0.01)
         answered = False

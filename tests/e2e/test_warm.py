@@ -16,7 +16,7 @@ from harness.doc_cache import Cache, start_doc_cache
 from harness.exposition import value
 from harness.lossy import Lossy
 from harness.origin import Exchange, FakeOrigin
-from harness.programs import Program, start_router
+from harness.programs import Program, await_cache, start_router
 from harness.rows import JSON, NS, Rows, batch, fetch, shown
 from harness.seaweed import Seaweed
 from harness.waiting import until
@@ -107,11 +107,7 @@ def mesh(origin: FakeOrigin, doc_cache: Program, store: dict[str, Any]) -> Itera
             own |= settings or {}
             router = start_router(origin.url, own)
             stack.callback(router.process.kill)
-            if own.get("cache.addresses"):
-                until(
-                    lambda: value(router.metrics(), "layer_cache_replicas", state="connected") > 0, "the cache is found"
-                )
-            return router
+            return await_cache(router) if own["cache.addresses"] else router
 
         yield start_one
 
@@ -231,8 +227,13 @@ def test_progress_survives_a_kill(mesh: Start, origin: FakeOrigin) -> None:
     gate = threading.Event()
     shelf.before = lambda exchange: gate.wait(30) if b"[21,22," in exchange.request.body else None
     job = post(one, "?page_size=10")
-    seen = until(lambda: (now := call(other, "GET", f"{JOBS}/{job['id']}")[1])["documents_scanned"] and now, "progress")
-    assert seen["documents_scanned"] == 20
+
+    def half_way() -> dict[str, Any] | None:
+        now = call(other, "GET", f"{JOBS}/{job['id']}")[1]
+        assert now["documents_scanned"] <= 20
+        return now if now["documents_scanned"] == 20 else None
+
+    seen = until(half_way, "two pages are told of")
     assert 0.4 < seen["progress"] < 0.6
     one.process.kill()
     gate.set()

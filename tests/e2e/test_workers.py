@@ -242,7 +242,7 @@ def test_work_longer_than_a_lease_is_kept_by_heartbeats(
     until(lambda: pipeline.document("d")["wakes_at"] != claimed["wakes_at"], "the lease is extended", WITHIN_S)
     endpoint.open.set()
     pipeline.wait("d", "indexed")
-    assert 'layer_work_documents_total{status="done"} 1' in first.metrics()
+    until(lambda: 'layer_work_documents_total{status="done"} 1' in first.metrics(), "it is counted")
     assert len(endpoint.requests) == 1
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -85,9 +84,9 @@ class Chaos(threading.Thread):
         self._wait(seconds)
 
     def _pause(self, program: Program, seconds: float) -> None:
-        program.process.signal(signal.SIGSTOP)
+        program.process.suspend()
         self._wait(seconds)
-        program.process.signal(signal.SIGCONT)
+        program.process.resume()
 
     def _network(self, proxies: list[Proxy], broken: Callable[[Proxy], None], seconds: float) -> None:
         for proxy in proxies:

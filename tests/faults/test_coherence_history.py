@@ -52,7 +52,7 @@ def start_mesh(stack: ExitStack, data: Path, coherence: str) -> tuple[Mesh, Prog
     port = free_port()
     # Small, so that values are evicted as well; and it settles as long as routers need.
     memory = {"embedded.memory_bytes": 2**20, "embedded.records_bytes": 2**20, "embedded.value_bytes_max": 2**16}
-    settings = memory | {"proof.settle_ms": SETTLE_MS}
+    settings = memory | {"proof.settle_ms": SETTLE_MS, "proof.lapse_ms": None}
 
     def start_cache() -> Program:
         cache = start_doc_cache(settings, port=port)

@@ -5,7 +5,6 @@ printed. LAYER_FAULT_SECONDS changes how long each phase lasts; `make soak` runs
 from __future__ import annotations
 
 import os
-import signal
 import statistics
 import threading
 import time
@@ -62,7 +61,8 @@ def test_no_fetch_fails_while_the_cache_comes_and_goes(stack: ExitStack, tmp_pat
     rows = [{"id": n, "text": "x" * 1000} for n in range(ROWS)]
     assert ask_json(origin.url, "POST", PATH, {"upsert_rows": rows})[0] == 200
     port = free_port()
-    caches = [start_doc_cache(port=port)]
+    proof = {"proof.lapse_ms": None}
+    caches = [start_doc_cache(proof, port=port)]
     stack.callback(lambda: caches[-1].process.kill())
     settings = {"cache.addresses": f"127.0.0.1:{port}", "cache.breaker_max_ms": 1000, "cache.deadline_ms": None}
     router = start_router(origin.url, settings)
@@ -80,11 +80,11 @@ def test_no_fetch_fails_while_the_cache_comes_and_goes(stack: ExitStack, tmp_pat
     enter("warm")
     caches[-1].process.kill()
     enter("killed")
-    caches.append(start_doc_cache(port=port))
+    caches.append(start_doc_cache(proof, port=port))
     enter("started again")
-    caches[-1].process.signal(signal.SIGSTOP)
+    caches[-1].process.suspend()
     enter("paused")
-    caches[-1].process.signal(signal.SIGCONT)
+    caches[-1].process.resume()
     enter("goes on")
     until(lambda: is_hit(router), "the cache is used again", 20.0)
     enter("warm again")

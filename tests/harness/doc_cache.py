@@ -32,6 +32,9 @@ def start_doc_cache(settings: Mapping[str, Any] | None = None, ready: bool = Tru
         "drain.linger_ms": 100,
         # A test's own cache has no writers of before; the tests of faults set the real thing.
         "proof.settle_ms": 0,
+        # Nor does it void what a test has stored when the machine stands still for half a second. Tests that let the
+        # cache stand still take the default (None).
+        "proof.lapse_ms": 5000,
     } | dict(settings or {})
     given = {path: value for path, value in own.items() if value is not None}
     process = Process("doc-cache", [binary("doc-cache"), *flags(given)])

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .ports import free_port
 from .waiting import until
 from .wire import LAST_CHUNK, BrokenOff, Message, Stream, body_pieces, chunk, head, read_head
 
@@ -128,7 +129,7 @@ class FakeOrigin:
         self.released = threading.Event()
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
-        self._listener = self._listen(port)
+        self._listener = self._listen(port or free_port())
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
 

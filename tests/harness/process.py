@@ -74,6 +74,23 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self._popen.send_signal(number)
 
+    def suspend(self) -> None:
+        """Lets it stand still, and waits until every thread of it does: on a busy machine some run on for a while."""
+        self.signal(signal.SIGSTOP)
+        until(self._is_stopped, f"{self.name} stands still")
+
+    def resume(self) -> None:
+        """Lets it go on."""
+        self.signal(signal.SIGCONT)
+
+    def _is_stopped(self) -> bool:
+        try:
+            stats = [(task / "stat").read_text() for task in Path(f"/proc/{self.pid}/task").iterdir()]
+        except OSError:
+            # A thread has ended meanwhile.
+            return False
+        return all(stat.rsplit(")", 1)[1].split()[0] == "T" for stat in stats)
+
     def wait(self, within_s: float = STOP_S) -> int:
         """Its exit code, once it has ended."""
         until(lambda: self.exit_code is not None, f"{self.name} ends", within_s)

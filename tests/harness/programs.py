@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .exposition import value
 from .ports import ADMIN_OFFSET, free_port
 from .process import Process, binary, run
 from .waiting import until
@@ -69,8 +70,8 @@ class Program:
 def flags(settings: Mapping[str, Any]) -> list[str]:
     """`{"limits.requests_max": 2}` as a command line."""
     line = []
-    for path, value in settings.items():
-        text = value if isinstance(value, str) else json.dumps(value)
+    for path, given in settings.items():
+        text = given if isinstance(given, str) else json.dumps(given)
         line += ["--" + path.replace(".", "-").replace("_", "-"), text]
     return line
 
@@ -96,6 +97,12 @@ def start_router(origin_url: str, settings: Mapping[str, Any] | None = None, rea
     if ready:
         program.wait_ready()
     return program
+
+
+def await_cache(router: Program) -> Program:
+    """The router, once it has found its cache: a read before would neither ask the cache nor fill it."""
+    until(lambda: value(router.metrics(), "layer_cache_replicas", state="connected") > 0, "the cache is found")
+    return router
 
 
 def start_stand_in(data_dir: Path, port: int | None = None) -> Program:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 import urllib.error
 import urllib.request
@@ -74,10 +73,10 @@ class Seaweed:
 
     def pause(self) -> None:
         """Stops it as a whole; it answers nothing, and its connections stay."""
-        self.process.signal(signal.SIGSTOP)
+        self.process.suspend()
 
     def resume(self) -> None:
-        self.process.signal(signal.SIGCONT)
+        self.process.resume()
 
     def settings(self, **more: Any) -> dict[str, Any]:
         """What makes a service use it, by path."""

@@ -84,7 +84,8 @@ def real_time(clock: Clock) -> Iterator[None]:
 def test_a_job_completes_over_steps_of_the_clock(
     steps: list[int], clock: Clock, worker: Program, origin: Program
 ) -> None:
-    flow = Flow(worker, f"clock{'-'.join(map(str, steps))}".replace("--", "-"))
+    # Each step finds some to go on with.
+    flow = Flow(worker, f"clock{'-'.join(map(str, steps))}".replace("--", "-"), 60 * len(steps))
 
     def fault() -> None:
         for step in steps:

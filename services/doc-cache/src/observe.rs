@@ -241,13 +241,13 @@ impl Observe {
     }
 
     /// The state of the canary and of the backend, looked at now and then.
-    pub(crate) fn proof(&self, age: Option<Duration>, usage: &Usage) {
+    pub(crate) fn proof(&self, age: Option<Duration>, fresh: bool, usage: &Usage) {
         let set = |gauge: &IntGauge, value: Option<u64>| gauge.set(value.map_or(0, as_i64));
         set(&self.entries, usage.entries);
         set(&self.size, usage.bytes);
         set(&self.capacity, usage.capacity_bytes);
         set(&self.evictions, usage.evictions);
-        self.proven.set(i64::from(age.is_some_and(|age| age < crate::proof::FRESH)));
+        self.proven.set(i64::from(fresh));
         self.canary_age.set(age.map_or(-1, |age| i64::try_from(age.as_millis()).unwrap_or(i64::MAX)));
     }
 

@@ -1,6 +1,6 @@
 //! Starting and stopping doc-cache.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use layer_proto::cache::v1::doc_cache_service_server::DocCacheServiceServer;
 use layer_service::{
@@ -49,7 +49,7 @@ impl Program for DocCache {
         );
         settings.proof.warn();
         let service = Service {
-            proof: Arc::new(Proof::new(clock, Duration::from_millis(settings.proof.settle_ms))),
+            proof: Arc::new(Proof::new(clock, &settings.proof)),
             observe: Observe::new(&ports.metrics),
             values: Arc::new(settings.values.clone()),
             backend,

@@ -2,7 +2,7 @@
 //!
 //! A hit is only as true as the hold that would have cleared it. So a replica must know that holds and releases go
 //! through, by doing both itself every [`EVERY`], on the backend that all replicas share. Where that has not worked for
-//! [`FRESH`], it serves nothing; and when it works again after nobody's worked, the backend has begun a new epoch, in
+//! `proof.lapse_ms`, it serves nothing; and when it works again after nobody's worked, the backend has begun a new epoch, in
 //! which nothing was filled yet.
 //!
 //! A reply asks twice, before the backend is read and right before the reply is made, on a clock that runs on while the
@@ -29,12 +29,11 @@ use crate::{
     backend::{Backend, BackendError, Canary},
     clock::Clock,
     observe::Observe,
+    settings::ProofSettings,
 };
 
 /// Between two canaries.
 pub(crate) const EVERY: Duration = Duration::from_millis(100);
-/// How old the last canary that went through may be.
-pub(crate) const FRESH: Duration = Duration::from_millis(500);
 /// How long the backend may take for one.
 const DEADLINE: Duration = Duration::from_millis(400);
 
@@ -45,6 +44,8 @@ pub(crate) struct Proof {
     sent_at: AtomicU64,
     epoch: AtomicU64,
     stop_writes: AtomicBool,
+    /// How old the last canary that went through may be.
+    lapse: Duration,
     settle: Duration,
     /// When writers must have found the cache, in nanoseconds of the clock.
     settled_at: AtomicU64,
@@ -52,13 +53,14 @@ pub(crate) struct Proof {
 
 impl Proof {
     /// Nothing is proven.
-    pub(crate) fn new(clock: Arc<dyn Clock>, settle: Duration) -> Self {
+    pub(crate) fn new(clock: Arc<dyn Clock>, settings: &ProofSettings) -> Self {
         Self {
             clock,
             sent_at: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             stop_writes: AtomicBool::new(false),
-            settle,
+            lapse: Duration::from_millis(settings.lapse_ms),
+            settle: Duration::from_millis(settings.settle_ms),
             settled_at: AtomicU64::new(0),
         }
     }
@@ -66,9 +68,8 @@ impl Proof {
     /// The epoch that is proven now; `None` where none is, or writers may not know of it yet.
     pub(crate) fn epoch(&self) -> Option<u64> {
         // The loop stores the epoch and the settling before the time: whoever sees the time sees them at least as new.
-        self.age().filter(|age| *age < FRESH)?;
-        let settled = self.now() >= self.settled_at.load(Ordering::Acquire);
-        settled.then(|| self.epoch.load(Ordering::Acquire))
+        let serves = self.is_fresh() && self.now() >= self.settled_at.load(Ordering::Acquire);
+        serves.then(|| self.epoch.load(Ordering::Acquire))
     }
 
     /// The last epoch that was known, proven or not; 0 where none was.
@@ -79,6 +80,11 @@ impl Proof {
     /// Whether the backend refused writes when it was last asked.
     pub(crate) fn stop_writes(&self) -> bool {
         self.stop_writes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the proof is young enough, settled or not.
+    fn is_fresh(&self) -> bool {
+        self.age().is_some_and(|age| age < self.lapse)
     }
 
     /// The age of the proof.
@@ -94,7 +100,7 @@ impl Proof {
 
     fn went_through(&self, sent_at: u64, canary: Canary) {
         let before = self.sent_at.load(Ordering::Acquire);
-        let lapsed = before == 0 || sent_at.saturating_sub(before) >= nanos(FRESH);
+        let lapsed = before == 0 || sent_at.saturating_sub(before) >= nanos(self.lapse);
         self.stop_writes.store(canary.stop_writes, Ordering::Relaxed);
         if lapsed && canary.stop_writes {
             // An outage while writes are refused leaves no trace: removes extend a proof and never begin one.
@@ -127,10 +133,10 @@ pub(crate) async fn keep_proving(
             _ = ticks.tick() => {}
             () = lifecycle.reached(Stage::Cut) => return,
         }
-        observe.proof(proof.age(), &backend.usage());
+        observe.proof(proof.age(), proof.is_fresh(), &backend.usage());
         // The proof is as old as the question, not as the answer.
         let sent_at = proof.now();
-        let sent = backend.canary(FRESH, DEADLINE);
+        let sent = backend.canary(proof.lapse, DEADLINE);
         let answer = tokio::time::timeout(DEADLINE, sent).await.unwrap_or(Err(BackendError::Timeout));
         if let Ok(canary) = &answer {
             proof.went_through(sent_at, *canary);
@@ -185,6 +191,10 @@ mod tests {
 
     use super::*;
 
+    fn settling(settle_ms: u64) -> ProofSettings {
+        ProofSettings { settle_ms, ..ProofSettings::default() }
+    }
+
     struct Hand(Mutex<Duration>);
 
     impl Clock for Hand {
@@ -196,7 +206,7 @@ mod tests {
     #[test]
     fn a_proof_is_as_old_as_its_question_and_ends_with_the_clock() {
         let clock = Arc::new(Hand(Mutex::new(Duration::from_secs(10))));
-        let proof = Proof::new(Arc::clone(&clock) as _, Duration::ZERO);
+        let proof = Proof::new(Arc::clone(&clock) as _, &settling(0));
         assert_eq!((proof.epoch(), proof.age()), (None, None));
         let sent_at = proof.now();
         *clock.0.lock().unwrap() += Duration::from_millis(400);
@@ -208,7 +218,7 @@ mod tests {
     #[test]
     fn nothing_is_served_until_writers_must_have_found_the_cache() {
         let clock = Arc::new(Hand(Mutex::new(Duration::from_secs(10))));
-        let proof = Proof::new(Arc::clone(&clock) as _, Duration::from_secs(3));
+        let proof = Proof::new(Arc::clone(&clock) as _, &settling(3000));
         let pass = |millis| *clock.0.lock().unwrap() += Duration::from_millis(millis);
         let canary = |epoch| proof.went_through(proof.now(), Canary { epoch, stop_writes: false });
         let settle = |epoch| {
@@ -234,7 +244,7 @@ mod tests {
     #[test]
     fn a_proof_is_never_begun_while_writes_are_refused() {
         let clock = Arc::new(Hand(Mutex::new(Duration::from_secs(10))));
-        let proof = Proof::new(Arc::clone(&clock) as _, Duration::ZERO);
+        let proof = Proof::new(Arc::clone(&clock) as _, &settling(0));
         let pass = |millis| *clock.0.lock().unwrap() += Duration::from_millis(millis);
         let canary = |stop_writes| proof.went_through(proof.now(), Canary { epoch: 7, stop_writes });
         canary(true);

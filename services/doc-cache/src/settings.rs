@@ -141,19 +141,34 @@ pub struct ProofSettings {
     /// the cache up must have found it again by then. At least 3000, and the time for which the name service lets an
     /// answer stand; less only where no writer was there before.
     pub settle_ms: u64,
+    /// How long holds may fail to go through before all that was cached is void, in milliseconds. 200 to 500: a writer
+    /// whose hold is not answered goes on without the cache after a second. More only where there are no such writers.
+    pub lapse_ms: u64,
 }
 
 impl Default for ProofSettings {
     fn default() -> Self {
         // A router tries every 2.25 s at the latest; a cluster's DNS lets an answer stand for 5 s.
-        Self { settle_ms: 10_000 }
+        Self { settle_ms: 10_000, lapse_ms: LAPSE_MS_MAX }
     }
 }
 
 /// For so long a router may acknowledge writes without telling a cache that it took for gone.
 const SETTLE_MS_MIN: u64 = 3000;
+/// Half of the time for which a writer waits for a hold.
+const LAPSE_MS_MAX: u64 = 500;
+/// A canary that comes at its time, every 100 ms, must be in time.
+const LAPSE_MS_MIN: u64 = 200;
 
 impl ProofSettings {
+    fn validate(&self) -> Result<(), ConfigError> {
+        if self.lapse_ms >= LAPSE_MS_MIN {
+            return Ok(());
+        }
+        let reason = format!("must be {LAPSE_MS_MIN} or more: canaries go every 100 ms");
+        Err(ConfigError::invalid("proof.lapse_ms", reason))
+    }
+
     /// Says at the start that the promise of coherence is not kept, where it is not.
     pub(crate) fn warn(&self) {
         if self.settle_ms < SETTLE_MS_MIN {
@@ -161,6 +176,13 @@ impl ProofSettings {
                 settle_ms = self.settle_ms,
                 "proof.settle_ms is below {SETTLE_MS_MIN}: after every start and every pause, fetches may show what writes \
                  have replaced that were acknowledged before; for tests only"
+            );
+        }
+        if self.lapse_ms > LAPSE_MS_MAX {
+            tracing::warn!(
+                lapse_ms = self.lapse_ms,
+                "proof.lapse_ms is above {LAPSE_MS_MAX}: after a pause of less than that, fetches may show what writes have \
+                 replaced that were acknowledged meanwhile; for tests only"
             );
         }
     }
@@ -177,6 +199,7 @@ impl Settings for DocCacheSettings {
             ("values.ttl_ms", self.values.ttl_ms),
             ("values.ttl_max_ms", self.values.ttl_max_ms),
         ])?;
+        self.proof.validate()?;
         match self.backend {
             BackendKind::Embedded => self.validate_embedded()?,
             BackendKind::Aerospike => self.aerospike.validate()?,
@@ -264,6 +287,7 @@ mod tests {
         refused(|s| s.embedded.value_bytes_max = 0, "embedded.value_bytes_max");
         refused(|s| (s.embedded.directory, s.embedded.disk_bytes) = (Some("x".into()), 1), "embedded.disk_bytes");
         refused(|s| s.values.ttl_ms = 0, "values.ttl_ms");
+        refused(|s| s.proof.lapse_ms = 199, "proof.lapse_ms");
         refused(|s| s.values.ttl_max_ms = 0, "values.ttl_max_ms");
         refused(|s| s.limits.requests_max = 0, "limits.requests_max");
     }

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import Any
 
 from harness.doc_cache import start_doc_cache
 from harness.ports import ADMIN_OFFSET, free_port
 from harness.programs import KEY, Program, start_router
-from harness.waiting import until
 from hevlayer import AsyncHevlayer, Hevlayer, Settings
 
 TURBOPUFFER_KEY = "key-of-the-direct-way"
 PATIENT = Settings(probe_initial_s=0.1, probe_max_s=0.5)
 UNHURRIED = Settings(connect_timeout_s=10, hedge=False)
 """On a busy machine too nothing but Layer's failure makes a call go direct."""
-
-
-def is_stopped(task: Path) -> bool:
-    """Whether a thread stands still."""
-    return (task / "stat").read_text().rpartition(")")[2].split()[0] == "T"
 
 
 class Mesh:
@@ -36,7 +29,7 @@ class Mesh:
             "object_store.backend": "directory",
             "object_store.directory": str(directory / "objects"),
         }
-        self._cache = start_doc_cache() if cache else None
+        self._cache = start_doc_cache({"proof.lapse_ms": None}) if cache else None
         if self._cache is not None:
             self.settings["cache.addresses"] = self._cache.address
         self.router: Program | None = None
@@ -61,15 +54,12 @@ class Mesh:
     def pause(self) -> None:
         """Suspends the router: it still accepts connections."""
         assert self.router is not None
-        self.router.process.signal(signal.SIGSTOP)
-        # The signal stops its threads one after another.
-        tasks = Path(f"/proc/{self.router.process.pid}/task")
-        until(lambda: all(is_stopped(task) for task in tasks.iterdir()), "the router stands still")
+        self.router.process.suspend()
 
     def resume(self) -> None:
         """Lets it go on."""
         assert self.router is not None
-        self.router.process.signal(signal.SIGCONT)
+        self.router.process.resume()
 
     def stop(self) -> None:
         """Ends all of it."""
