@@ -226,7 +226,7 @@ func TestTakesSettingsFromTheEnvironment(t *testing.T) {
 	t.Setenv("TURBOPUFFER_API_KEY", "direct-from-the-environment")
 	t.Setenv("TURBOPUFFER_BASE_URL", direct.URL)
 	t.Setenv("TURBOPUFFER_REGION", "aws-us-east-1")
-	client, err := hevlayer.NewClient()
+	client, err := hevlayer.NewClient(hevlayer.WithConnectTimeout(5*time.Second), hevlayer.WithHedging(false))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestLayerInTheEnvironmentIsNoWayPastLayer(t *testing.T) {
 // The transport in an official client of one's own.
 func TestInAnExistingClient(t *testing.T) {
 	layer, direct := newSide(t, cut), newSide(t, rows(""))
-	carrier, err := transport.New(transport.Options{LayerURL: layer.URL, LayerKey: "l", DirectURL: direct.URL, DirectKey: "d", ConnectTimeout: 5 * time.Second})
+	carrier, err := transport.New(transport.Options{LayerURL: layer.URL, LayerKey: "l", DirectURL: direct.URL, DirectKey: "d", ConnectTimeout: 5 * time.Second, NoHedge: true})
 	if err != nil {
 		t.Fatal(err)
 	}

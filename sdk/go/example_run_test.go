@@ -20,8 +20,13 @@ func TestExamplesRun(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
+	got := printed(t, Example)
+	// The example has the default time to connect, which a slow machine takes for Layer's absence.
+	for tries := 1; tries < 3 && strings.Contains(got, "it is away"); tries++ {
+		got = printed(t, Example)
+	}
 	// The second word is true where the machine was so slow that Turbopuffer was asked too.
-	if got := printed(t, Example); !strings.HasPrefix(got, "7 ") || !strings.HasSuffix(got, "\nblue whale\n") {
+	if !strings.HasPrefix(got, "7 ") || !strings.HasSuffix(got, "\nblue whale\n") {
 		t.Errorf("the first example prints %q", got)
 	}
 	t.Setenv("LAYER_GATEWAY_URL", meshtest.Mesh(t).URL())

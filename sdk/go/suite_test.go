@@ -20,6 +20,7 @@ const carrier = `package turbopuffer
 import (
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/layer-mesh/layer/sdk/go/transport"
 )
@@ -28,6 +29,7 @@ func init() {
 	made, err := transport.New(transport.Options{
 		LayerURL: os.Getenv("SUITE_LAYER_URL"), LayerKey: os.Getenv("TURBOPUFFER_API_KEY"),
 		DirectURL: os.Getenv("SUITE_DIRECT_URL"), DirectKey: os.Getenv("TURBOPUFFER_API_KEY"),
+		ConnectTimeout: 5 * time.Second, // On a slow machine the default takes Layer for away.
 	})
 	if err != nil {
 		panic(err)

@@ -111,7 +111,7 @@ func TestPatientCallersCount(t *testing.T) {
 	r, calls, carrier := newRouter(t)
 	r.answer = func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	for range 3 {
-		ctx, cancel := context.WithTimeout(t.Context(), transport.Patient+50*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), transport.Patient+time.Second)
 		_, err := calls.FetchDocument(ctx, "n", 1)
 		cancel()
 		if status.Code(err) != codes.DeadlineExceeded || errors.Is(err, transport.ErrLayerUnavailable) {
@@ -127,7 +127,7 @@ func TestPatientCallersCount(t *testing.T) {
 func TestOwnTimeoutsOverHTTP(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }))
 	defer func() { server.CloseClientConnections(); server.Close() }()
-	calls, _ := callsOf(t, server.URL, 100*time.Millisecond)
+	calls, _ := callsOf(t, server.URL, 2*time.Second)
 	var away *transport.LayerUnavailable
 	if _, err := calls.ListWarmJobs(t.Context(), "n"); !errors.As(err, &away) || away.Operation != "list_warm_jobs" {
 		t.Errorf("a read: %v", err)

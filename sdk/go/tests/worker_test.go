@@ -181,12 +181,12 @@ func TestHeartbeatsKeepLeases(t *testing.T) {
 		}
 		select {
 		case <-ctx.Done():
-		case <-time.After(5 * time.Second):
+		case <-time.After(7 * time.Second):
 		}
 		return results
 	}
 	for range 2 {
-		start(t, worker.Pipeline{Calls: m.calls, ID: "p", Handle: handle}, worker.Options{Lease: 2 * time.Second, OnEvent: seen.add})
+		start(t, worker.Pipeline{Calls: m.calls, ID: "p", Handle: handle}, worker.Options{Lease: 3 * time.Second, OnEvent: seen.add})
 	}
 	meshtest.Until(t, "all documents are done", 60*time.Second, func() bool { return m.ended(t, "p", "indexed") == 3 })
 	if seen.of(worker.Claimed) != 3 || seen.of(worker.Lost) != 0 {

@@ -35,7 +35,7 @@ func TestCloseEndsHedges(t *testing.T) {
 	for want, answer := range map[string]http.HandlerFunc{"200 late": origin("late"), "": reset} {
 		late, left := make(chan struct{}), make(chan struct{})
 		release := sync.OnceFunc(func() { close(late) })
-		w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) { <-late; answer(rw, r) }, hour)
+		w := newHedgingWorld(t, func(rw http.ResponseWriter, r *http.Request) { <-late; answer(rw, r) }, hour)
 		t.Cleanup(release)
 		ctx, leave := context.WithCancel(context.Background())
 		t.Cleanup(leave)
@@ -59,7 +59,7 @@ func TestCloseEndsHedges(t *testing.T) {
 
 // An answer of Turbopuffer that is being read when the transport is closed is read to its end.
 func TestCloseLeavesAnswersAlone(t *testing.T) {
-	w := newWorld(t, hang, hour)
+	w := newHedgingWorld(t, hang, hour)
 	late := make(chan struct{})
 	release := sync.OnceFunc(func() { close(late) })
 	t.Cleanup(release)

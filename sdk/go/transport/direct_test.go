@@ -15,7 +15,7 @@ import (
 // A write that goes direct ends as one that goes through Layer: where it may have been sent and must not be repeated, its
 // outcome is unknown, and Turbopuffer has seen it once.
 func TestDirectWritesWithoutAnAnswer(t *testing.T) {
-	timeouts := map[string]time.Duration{"broken": time.Hour, "silent": time.Second}
+	timeouts := map[string]time.Duration{"broken": time.Hour, "silent": 2 * time.Second}
 	for way, failing := range map[string]http.HandlerFunc{"broken": reset, "silent": hang} {
 		for _, layer := range []http.HandlerFunc{nil, ownError(503, "gateway_draining")} {
 			w := newWorld(t, layer, func(o *transport.Options) { o.AnswerTimeout = timeouts[way] })
@@ -45,7 +45,8 @@ func TestDirectWritesThatAreNoOutcome(t *testing.T) {
 	w := newWorld(t, nil)
 	w.layer.stop()
 	w.direct.become(hang)
-	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	// Long enough to find out that nobody listens at Layer: that would be the error otherwise.
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	if _, err := w.callUnder(ctx, "POST", write, onceBody); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, transport.ErrOutcomeUnknown) {
 		t.Errorf("the caller's own deadline: %v", err)

@@ -20,6 +20,12 @@ func (t *Transport) ProbedForTest(times int) bool {
 	return true
 }
 
+// SpendHedgesForTest leaves nothing of the budget for hedges.
+func (t *Transport) SpendHedgesForTest() {
+	for t.hedge.Take() {
+	}
+}
+
 // RememberEverythingForTest remembers that any namespace may have been written to.
 func (t *Transport) RememberEverythingForTest() { t.memory.AddEverything() }
 

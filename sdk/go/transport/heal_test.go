@@ -215,15 +215,17 @@ func TestReadsAreNotTold(t *testing.T) {
 }
 
 func TestHedgesReadsOnly(t *testing.T) {
-	w := newWorld(t, hang, func(o *transport.Options) { o.AnswerTimeout = 20 * time.Second })
+	w := newHedgingWorld(t, hang, func(o *transport.Options) { o.AnswerTimeout = 20 * time.Second })
+	// It would be back before anybody looks.
+	w.layer.setReady(false)
 	begun := time.Now()
 	got, err := w.call("POST", query, queryBody)
 	w.want(got, err, "200 direct")
 	if took := time.Since(begun); took < 400*time.Millisecond {
 		t.Fatalf("it waited %v only", took)
 	}
-	if w.events.count(transport.EventFallback) != 1 {
-		t.Fatal("the fallback was not told of")
+	if w.events.count(transport.EventFallback) != 1 || w.events.count(transport.EventHedge) != 1 {
+		t.Fatal("the hedge or the fallback was not told of")
 	}
 	for range 2 {
 		got, err = w.call("POST", query, queryBody)
@@ -236,7 +238,7 @@ func TestHedgesReadsOnly(t *testing.T) {
 
 // A Layer that stands still must not hold up more reads than the budget has hedges.
 func TestAllReadsGetAway(t *testing.T) {
-	w := newWorld(t, hang, func(o *transport.Options) { o.ProbeInitial, o.AnswerTimeout = time.Minute, time.Hour })
+	w := newHedgingWorld(t, hang, func(o *transport.Options) { o.ProbeInitial, o.AnswerTimeout = time.Minute, time.Hour })
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	var all sync.WaitGroup
@@ -256,20 +258,14 @@ func TestAllReadsGetAway(t *testing.T) {
 }
 
 func TestTheFirstAnswerWins(t *testing.T) {
-	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
-		time.Sleep(700 * time.Millisecond)
-		origin("late")(rw, r)
-	})
-	w.direct.become(hang)
-	got, err := w.call("POST", query, queryBody)
-	w.want(got, err, "200 late")
-	if len(w.direct.asked()) != 1 {
-		t.Fatal("Turbopuffer was not asked")
-	}
-	for _, refusal := range []int{429, 401, 403, 500} {
-		w.direct.become(says(refusal, "no"))
-		got, err = w.call("POST", query, queryBody)
+	w := newHedgingWorld(t, nil)
+	for n, direct := range []http.HandlerFunc{hang, says(429, "no"), says(401, "no"), says(403, "no"), says(500, "no")} {
+		w.lateLayer(origin("late"), direct)
+		got, err := w.call("POST", query, queryBody)
 		w.want(got, err, "200 late")
+		if asked := len(w.direct.asked()); asked != n+1 {
+			t.Fatalf("Turbopuffer was asked %d times in %d calls", asked, n+1)
+		}
 	}
 	if w.transport.Away() != nil {
 		t.Fatal("a slow answer was taken for absence")
@@ -278,13 +274,13 @@ func TestTheFirstAnswerWins(t *testing.T) {
 
 // Both fail: what Turbopuffer says is the answer.
 func TestTheDirectErrorIsTheAnswer(t *testing.T) {
-	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
-		time.Sleep(700 * time.Millisecond)
-		reset(rw, r)
-	})
-	w.direct.become(says(429, "slow down"))
+	w := newHedgingWorld(t, nil)
+	w.lateLayer(reset, says(429, "slow down"))
 	got, err := w.call("POST", query, queryBody)
 	w.want(got, err, "429 slow down")
+	if w.events.count(transport.EventHedge) != 1 {
+		t.Fatal("no hedge was made")
+	}
 	w.layer.become(reset)
 	w.direct.become(reset)
 	if _, err = w.call("POST", query, queryBody); err == nil {
@@ -295,17 +291,18 @@ func TestTheDirectErrorIsTheAnswer(t *testing.T) {
 // A body in parts arrives whole, whoever lost the race.
 func TestTheWinnersBodyArrivesWhole(t *testing.T) {
 	part := strings.Repeat("x", 64<<10)
-	w := newWorld(t, func(rw http.ResponseWriter, _ *http.Request) {
+	w := newHedgingWorld(t, nil)
+	w.lateLayer(func(rw http.ResponseWriter, _ *http.Request) {
 		rw.Header().Set("x-layer-served-by", "origin")
 		for range 8 {
 			_, _ = io.WriteString(rw, part)
 			rw.(http.Flusher).Flush()
 			time.Sleep(5 * time.Millisecond)
 		}
-	})
+	}, hang)
 	got, err := w.call("POST", query, queryBody)
-	if err != nil || len(got) != len("200 ")+8*len(part) {
-		t.Fatalf("%d bytes, %v", len(got), err)
+	if err != nil || len(got) != len("200 ")+8*len(part) || w.events.count(transport.EventHedge) != 1 {
+		t.Fatalf("%d bytes, %v, %d hedges", len(got), err, w.events.count(transport.EventHedge))
 	}
 }
 
@@ -330,7 +327,7 @@ func TestTellsOfWritesThatEndWhileItTells(t *testing.T) {
 
 // A Layer that is slow, and answers all the same, gets its reads doubled only as far as the budget goes.
 func TestASlowLayerDoesNotDoubleTheOriginsLoad(t *testing.T) {
-	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+	w := newHedgingWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		time.Sleep(1500 * time.Millisecond)
 		origin("late")(rw, r)
 	})
@@ -347,7 +344,7 @@ func TestASlowLayerDoesNotDoubleTheOriginsLoad(t *testing.T) {
 
 // A query that needs Layer waits for it, however long it takes: Turbopuffer could only refuse it.
 func TestWhatNeedsLayerIsNotHedged(t *testing.T) {
-	w := newWorld(t, func(rw http.ResponseWriter, r *http.Request) {
+	w := newHedgingWorld(t, func(rw http.ResponseWriter, r *http.Request) {
 		time.Sleep(1200 * time.Millisecond)
 		origin("late")(rw, r)
 	})

@@ -112,9 +112,10 @@ func TestAConnectionThatHangsIsNotProbedForEver(t *testing.T) {
 	layer.StartTLS()
 	defer layer.Close()
 	g := newGate(t, layer.Listener.Addr().String())
-	w := newWorld(t, nil, func(o *transport.Options) { o.LayerURL = "https://" + g.Addr().String() })
+	w := newHedgingWorld(t, nil, func(o *transport.Options) { o.LayerURL = "https://" + g.Addr().String() })
 	w.transport.TrustForTest(layer.Client().Transport.(*http.Transport).TLSClientConfig)
-	got, err := w.call("POST", query, queryBody)
+	// Not a read: it may be hedged while it connects.
+	got, err := w.call("POST", write, upsertBody)
 	w.want(got, err, "200 ")
 	g.freeze()
 	ctx, leave := context.WithCancel(context.Background())

@@ -166,7 +166,17 @@ func (e *events) reasons(kind transport.EventKind) (all []string) {
 	return all
 }
 
+// newWorld makes one that has no hedges to make while Layer answers: how fast the machine is must not decide on a test. Reads
+// take the same way through the transport as with them, which they would not with NoHedge. Ten reads would earn a hedge.
 func newWorld(t *testing.T, layer http.HandlerFunc, change ...func(*transport.Options)) *world {
+	t.Helper()
+	w := newHedgingWorld(t, layer, change...)
+	w.transport.SpendHedgesForTest()
+	return w
+}
+
+// newHedgingWorld makes one with the whole budget, for tests of hedges.
+func newHedgingWorld(t *testing.T, layer http.HandlerFunc, change ...func(*transport.Options)) *world {
 	t.Helper()
 	w := &world{t: t, layer: newServer(t, layer), direct: newServer(t, says(200, "direct")), events: &events{}}
 	options := transport.Options{
@@ -210,6 +220,25 @@ func send(via http.RoundTripper, req *http.Request) (string, error) {
 	defer resp.Body.Close()
 	content, err := io.ReadAll(resp.Body)
 	return fmt.Sprintf("%d %s", resp.StatusCode, content), err
+}
+
+// lateLayer has Layer answer after Turbopuffer was asked too, whatever the machine does meanwhile, and each as it is given.
+func (w *world) lateLayer(layer, direct http.HandlerFunc) {
+	asked := make(chan struct{})
+	arrived := sync.OnceFunc(func() { close(asked) })
+	w.direct.become(func(rw http.ResponseWriter, r *http.Request) { arrived(); direct(rw, r) })
+	w.layer.become(func(rw http.ResponseWriter, r *http.Request) {
+		select {
+		case <-asked:
+		case <-time.After(10 * time.Second):
+		}
+		// Where Turbopuffer's answer wins, it ends this call. Without the time for it, one that must not win would go unseen.
+		select {
+		case <-r.Context().Done():
+		case <-time.After(200 * time.Millisecond):
+		}
+		layer(rw, r)
+	})
 }
 
 func (w *world) want(got string, err error, want string) {

@@ -170,9 +170,12 @@ func TestOpensAfterThreeInARow(t *testing.T) {
 		_, _ = w.call("POST", query, queryBody)
 	}
 	w.layer.become(origin("through"))
+	// After failures reads are hedged without a budget.
+	w.direct.become(hang)
 	got, err := w.call("POST", query, queryBody)
 	w.want(got, err, "200 through")
 	w.layer.become(reset)
+	w.direct.become(says(200, "direct"))
 	for range 3 {
 		if w.transport.Away() != nil {
 			t.Fatal("it opened although Layer had answered in between")
@@ -269,7 +272,7 @@ func TestSilenceEndsWrites(t *testing.T) {
 				return
 			}
 			hang(rw, r)
-		}, func(o *transport.Options) { o.AnswerTimeout = 100 * time.Millisecond })
+		}, func(o *transport.Options) { o.AnswerTimeout = 2 * time.Second }) // Turbopuffer's own answer has no longer.
 		got, err := w.call("POST", write, body)
 		check(t, body, got, err, want)
 	}
@@ -463,7 +466,7 @@ func TestPerf(t *testing.T) {
 }
 
 func TestWithoutHedges(t *testing.T) {
-	w := newWorld(t, hang, func(o *transport.Options) { o.NoHedge, o.AnswerTimeout = true, 1200*time.Millisecond })
+	w := newHedgingWorld(t, hang, func(o *transport.Options) { o.NoHedge, o.AnswerTimeout = true, 1200*time.Millisecond })
 	got, err := w.call("POST", query, queryBody)
 	w.want(got, err, "200 direct")
 	if w.events.count(transport.EventHedge) != 0 || w.events.count(transport.EventFallback) != 1 {
