@@ -10,7 +10,7 @@ class Settings:
     """Times are in seconds. The defaults are those of `sdk/operations.json`."""
 
     connect_timeout_s: float = 0.25
-    """How long connecting to Layer may take; Turbopuffer has the client's own timeout."""
+    """How long connecting to Layer may take, over HTTP and over gRPC; Turbopuffer has the client's own timeout."""
     failures_to_open: int = 3
     """So many failures in a row open the breaker; one is enough where nobody listens."""
     probe_initial_s: float = 0.5

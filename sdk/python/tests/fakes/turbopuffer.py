@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hevlayer import AsyncHevlayer, Event, Hevlayer, Settings
@@ -11,10 +11,18 @@ from .server import Exchange, Script, Server, answers
 
 LAYER_KEY = "key-of-layer"
 TURBOPUFFER_KEY = "key-of-turbopuffer"
-FAST = Settings(probe_initial_s=0.05, probe_max_s=0.2, hedge_delay_default_s=0.2)
+FAST = Settings(
+    probe_initial_s=0.05, probe_max_s=0.2, probe_timeout_s=10, hedge_delay_default_s=10, connect_timeout_s=10
+)
+"""Layer is looked for often; nothing but what a test does makes calls go direct, also where the machine stands still."""
 
 ROWS: dict[str, Any] = {"rows": [{"id": 1, "$dist": 0.5}], "billing": {}, "performance": {}}
 WRITTEN: dict[str, Any] = {"status": "OK", "message": "", "rows_affected": 1, "billing": {}}
+
+
+def hedging(delay_s: float, **more: Any) -> Settings:
+    """Those, and reads of a silent Layer are hedged soon."""
+    return replace(FAST, hedge_delay_default_s=delay_s, **more)
 
 
 def turbopuffer_script(exchange: Exchange) -> None:
@@ -82,4 +90,4 @@ class Pair:
         self.turbopuffer.stop()
 
 
-__all__ = ["FAST", "LAYER_KEY", "ROWS", "TURBOPUFFER_KEY", "WRITTEN", "Pair", "answers", "layer_script"]
+__all__ = ["FAST", "LAYER_KEY", "ROWS", "TURBOPUFFER_KEY", "WRITTEN", "Pair", "answers", "hedging", "layer_script"]

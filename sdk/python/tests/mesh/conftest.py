@@ -12,8 +12,8 @@ from harness.pipelines import start_pipeline_worker
 from harness.ports import free_port
 from harness.programs import Program, start_stand_in
 from harness.waiting import until
-from hevlayer import Hevlayer, LayerError
-from mesh.parts import Mesh
+from hevlayer import Hevlayer, LayerError, LayerUnavailable
+from mesh.parts import UNHURRIED, Mesh
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +39,11 @@ def mesh(origin: Program, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 def pipelines_answer(mesh: Mesh) -> bool:
     """Whether the router hands calls of pipelines over."""
-    with mesh.client() as client:
+    with mesh.client(settings=UNHURRIED) as client:
         try:
             client.list_pipelines()
+        except LayerUnavailable:
+            return False
         except LayerError as error:
             assert error.reason == "PIPELINE_WORKER_UNAVAILABLE"
             return False
@@ -66,7 +68,7 @@ def namespace() -> str:
 @pytest.fixture
 def client(mesh: Mesh) -> Iterator[Hevlayer]:
     """A client of the whole mesh."""
-    with mesh.client() as made:
+    with mesh.client(settings=UNHURRIED) as made:
         yield made
 
 

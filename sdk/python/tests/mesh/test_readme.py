@@ -40,8 +40,18 @@ def run(code: str, mesh: Mesh) -> subprocess.CompletedProcess[str]:
     )
 
 
+def hurried(done: subprocess.CompletedProcess[str]) -> bool:
+    """Whether the machine stood still for longer than the default settings wait for Layer."""
+    return "turbopuffer_direct" in done.stdout or "Layer is away" in done.stderr
+
+
 def test_the_first_example(mortal: Mesh) -> None:
     done = run(example(), mortal)
+    for _ in range(4):
+        if not hurried(done):
+            break
+        assert done.stdout.startswith("blue whale ")
+        done = run(example(), mortal)
     assert (done.returncode, done.stdout, done.stderr) == (0, "blue whale None\nwalrus\n", "")
 
 

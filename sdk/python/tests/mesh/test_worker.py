@@ -32,7 +32,7 @@ from hevlayer.worker import (
     run_worker,
     run_worker_async,
 )
-from mesh.parts import Mesh
+from mesh.parts import UNHURRIED, Mesh
 
 SDK = Path(__file__).parents[2]
 
@@ -53,7 +53,7 @@ def stage(client: Hevlayer, queue: str, count: int) -> None:
 
 
 def options(mesh: Mesh) -> dict[str, Any]:
-    return {"base_url": mesh.url, "api_key": KEY}
+    return {"base_url": mesh.url, "api_key": KEY, "settings": UNHURRIED}
 
 
 def rows_of(documents: Sequence[PipelineDocument]) -> list[Any]:
@@ -149,19 +149,19 @@ def test_leases_are_extended_in_the_background(client: Hevlayer, mesh: Mesh, que
 
     def slow(documents: Sequence[PipelineDocument]) -> list[Any]:
         seen.update(each.id for each in documents)
-        time.sleep(3.0)
+        time.sleep(9.0)
         return rows_of(documents)
 
     async def two() -> None:
         stop = asyncio.Event()
-        clients = [mesh.async_client(), mesh.async_client()]
+        clients = [mesh.async_client(settings=UNHURRIED) for _ in range(2)]
         workers = [
             asyncio.create_task(
-                run_worker_async(pipeline(queue)(slow), client=each, lease_seconds=1, wait_seconds=0.3, stop=stop)
+                run_worker_async(pipeline(queue)(slow), client=each, lease_seconds=3, wait_seconds=0.3, stop=stop)
             )
             for each in clients
         ]
-        end = time.monotonic() + 20
+        end = time.monotonic() + 40
         while (await asyncio.to_thread(ready, client, queue))["indexed"] < 3 and time.monotonic() < end:
             await asyncio.sleep(0.05)
         stop.set()
@@ -287,15 +287,17 @@ print("ended", flush=True)
 """
 
 
-@pytest.mark.parametrize("drain_s, indexed", [(20, 1), (0.2, 0)], ids=["in time", "too slow"])
-def test_sigterm_leaves_nothing_leased(client: Hevlayer, mesh: Mesh, queue: str, drain_s: float, indexed: int) -> None:
+@pytest.mark.parametrize("works_s, drain_s, indexed", [(2, 20, 1), (60, 0.2, 0)], ids=["in time", "too slow"])
+def test_sigterm_leaves_nothing_leased(
+    client: Hevlayer, mesh: Mesh, queue: str, works_s: float, drain_s: float, indexed: int
+) -> None:
     stage(client, queue, 3)
     environment = os.environ | {
         "LAYER_GATEWAY_URL": mesh.url,
         "LAYER_GATEWAY_API_KEY": KEY,
         "PYTHONPATH": str(SDK / "src"),
     }
-    arguments = [sys.executable, "-c", PROGRAM, queue, "2", str(drain_s)]
+    arguments = [sys.executable, "-c", PROGRAM, queue, str(works_s), str(drain_s)]
     with subprocess.Popen(arguments, env=environment, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         assert program.stdout.readline().startswith("begun")

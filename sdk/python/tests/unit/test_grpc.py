@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
@@ -57,7 +59,7 @@ def client_of(half: Half, server: Server, events: list[Event]) -> Any:
         api_key=LAYER_KEY,
         turbopuffer_api_key=TURBOPUFFER_KEY,
         turbopuffer_base_url="http://127.0.0.1:9",
-        settings=Settings(probe_initial_s=60),
+        settings=Settings(probe_initial_s=60, connect_timeout_s=10),
         on_event=events.append,
     )
 
@@ -65,6 +67,27 @@ def client_of(half: Half, server: Server, events: list[Event]) -> Any:
 def fails(half: Half, client: Any) -> None:
     with pytest.raises(LayerUnavailable):
         half.run(client.fetch_document("n", 1))
+
+
+def test_connecting_takes_as_long_as_over_http(half: Half) -> None:
+    kind = Hevlayer if isinstance(half, Threads) else AsyncHevlayer
+    events: list[Event] = []
+    # Its connections are accepted, and nobody says a word.
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        client = kind(
+            base_url=f"http://127.0.0.1:{deaf.getsockname()[1]}",
+            api_key=LAYER_KEY,
+            turbopuffer_api_key=TURBOPUFFER_KEY,
+            turbopuffer_base_url="http://127.0.0.1:9",
+            settings=Settings(connect_timeout_s=1.5, probe_initial_s=60),
+            on_event=events.append,
+        )
+        begun = time.monotonic()
+        fails(half, client)
+        # gRPC's own limit is 20 s.
+        assert 1.4 <= time.monotonic() - begun < 15
+        assert [event.reason for event in events] == ["not_sent", "not_sent"]
+        half.close(client)
 
 
 def test_failures_that_are_not_in_a_row_do_not_open_the_breaker(half: Half, server: Server) -> None:

@@ -6,14 +6,14 @@ import itertools
 import logging
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from asking import QUERY, Half, is_open, query, told, write
 from halves import Threads
 
-from fakes import LAYER_KEY, Pair, answers, layer_error, layer_script, reset
-from hevlayer import Settings
+from fakes import FAST, LAYER_KEY, Pair, answers, layer_error, layer_script, reset
 
 
 def wrote_past(half: Half, pair: Pair) -> Any:
@@ -256,7 +256,7 @@ def test_writes_past_layer_that_never_end_do_not_keep_it_away(half: Half, pair: 
         layer_script(exchange)
 
     pair.turbopuffer.script, pair.layer.script = some, slow
-    ended = time.monotonic() + 5
+    ended = time.monotonic() + 20
 
     def goes_on() -> bool:
         return is_open(client) and time.monotonic() < ended
@@ -308,8 +308,7 @@ def test_a_refused_direct_write_changed_nothing(half: Half, pair: Pair) -> None:
 
 
 def test_what_is_remembered_is_bounded(half: Half, pair: Pair) -> None:
-    settings = Settings(probe_initial_s=0.05, probe_max_s=0.2, healing_ids_max=3, healing_namespaces_max=2)
-    client = half.client(pair, settings=settings)
+    client = half.client(pair, settings=replace(FAST, healing_ids_max=3, healing_namespaces_max=2))
     pair.layer.stop()
     write(half, client, "x", upsert_rows=[{"id": 1}, {"id": 2}])
     write(half, client, "y", upsert_rows=[{"id": 3}, {"id": 4}])

@@ -24,7 +24,7 @@ from hevlayer._responses import FinalError
 LISTED: dict[str, Any] = json.loads((Path(__file__).parents[3] / "operations.json").read_text())
 OPERATIONS = LISTED["operations"]
 FAILURES = {each["name"]: each for each in LISTED["failures"]}
-QUIET = Settings(probe_initial_s=3600)
+QUIET = Settings(probe_initial_s=3600, hedge_delay_default_s=3600)
 
 
 def is_segment(text: str) -> bool:

@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from fakes.queue import Queue
-from hevlayer import AsyncHevlayer, ChunkRow, LayerError
+from hevlayer import AsyncHevlayer, ChunkRow, LayerError, Settings
 from hevlayer._proto.layer.pipeline.v1 import document_pb2 as documents
 from hevlayer.worker import Permanent, WorkerEvent, _loop, function, pipeline, run_worker_async
 
@@ -51,12 +51,16 @@ def work(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
+def client_of(queue: Queue) -> AsyncHevlayer:
+    return AsyncHevlayer(base_url=queue.url, api_key="k", settings=Settings(connect_timeout_s=10))
+
+
 def run(queue: Queue, job: Any, **options: Any) -> list[WorkerEvent]:
     """Works until nothing is left."""
     events: list[WorkerEvent] = []
 
     async def once() -> None:
-        async with AsyncHevlayer(base_url=queue.url, api_key="k") as client:
+        async with client_of(queue) as client:
             given = {"once": True, "wait_seconds": 0, "on_work": events.append} | options
             await asyncio.wait_for(run_worker_async(job, client=client, **given), 20)
 
@@ -194,7 +198,7 @@ def test_what_is_given_back_is_no_failure(queue: Queue, work: Any) -> None:
             await asyncio.Event().wait()
             raise AssertionError
 
-        async with AsyncHevlayer(base_url=queue.url, api_key="k") as client:
+        async with client_of(queue) as client:
             await run_worker_async(make(handle), client=client, drain_seconds=0.05, stop=stop)
 
     asyncio.run(drain())

@@ -257,5 +257,5 @@ class AsyncShared:
             layer_transport=layer_transport,
             turbopuffer_transport=turbopuffer_transport,
         )
-        self.channel = open_channel(options.layer_url)
+        self.channel = open_channel(options.layer_url, settings.connect_timeout_s)
         self.http_client = DefaultAsyncHttpxClient(transport=self.transport, timeout=timeout)

@@ -15,7 +15,7 @@ from .. import _perf
 from .._effects import Effect, Failure
 from .._errors import OutcomeUnknown
 from .._events import Event, Kind
-from .._runtime.grpc_types import M, Metadata
+from .._runtime.grpc_types import ChannelOptions, M, Metadata
 from .._runtime.threads import Channel
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 READ, IDEMPOTENT, UNREPEATABLE = Effect.READ, Effect.IDEMPOTENT_WRITE, Effect.UNREPEATABLE_WRITE
 TIMEOUT_S = 60.0
 """The deadline of a call that is not given one."""
-OPTIONS = (
+OPTIONS: ChannelOptions = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     # A router that was restarted is found again soon.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 250),
     ("grpc.max_reconnect_backoff_ms", 1000),
     # A suspended router is noticed while a call waits for it.
     ("grpc.keepalive_time_ms", 20_000),
@@ -38,12 +37,14 @@ OPTIONS = (
 )
 
 
-def open_channel(layer_url: str) -> Channel:
+def open_channel(layer_url: str, connect_timeout_s: float) -> Channel:
     """A channel to Layer's address; nothing is sent yet."""
     url = httpx2.URL(layer_url)
     tls = url.scheme == "https"
     target = f"{url.host}:{url.port or (443 if tls else 80)}"
-    return Channel(target, grpc.ssl_channel_credentials() if tls else None, OPTIONS)
+    # What the name does not say: gRPC gives one attempt to connect that long.
+    limit = ("grpc.min_reconnect_backoff_ms", int(connect_timeout_s * 1000))
+    return Channel(target, grpc.ssl_channel_credentials() if tls else None, (*OPTIONS, limit))
 
 
 class Calls:

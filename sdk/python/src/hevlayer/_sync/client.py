@@ -258,5 +258,5 @@ class Shared:
             layer_transport=layer_transport,
             turbopuffer_transport=turbopuffer_transport,
         )
-        self.channel = open_channel(options.layer_url)
+        self.channel = open_channel(options.layer_url, settings.connect_timeout_s)
         self.http_client = DefaultHttpxClient(transport=self.transport, timeout=timeout)
