@@ -31,11 +31,11 @@ def programs() -> Path:
 class Postgres:
     """The cluster; its server can be stopped, killed and started again on the same data."""
 
-    def __init__(self, env: Mapping[str, str] | None = None) -> None:
-        """`env`: variables of the server alone."""
+    def __init__(self, env: Mapping[str, str] | None = None, directory: Path | None = None) -> None:
+        """`env`: variables of the server alone. `directory`: where it is; its own user must be able to go there."""
         self._env = env
         # Not under pytest's own directory, which only its owner can enter.
-        self.directory = Path(tempfile.mkdtemp(prefix="layer-postgres-"))
+        self.directory = directory or Path(tempfile.mkdtemp(prefix="layer-postgres-"))
         self.port = free_port()
         self._names = itertools.count()
         if os.geteuid() == 0:

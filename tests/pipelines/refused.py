@@ -22,8 +22,10 @@ SOON_S = 8.0
 class Refused:
     """Asks while a part is away, and sees that nothing came of it."""
 
-    def __init__(self, worker: Program, name: str, reason: str) -> None:
+    def __init__(self, worker: Program, name: str, reason: str, documents: int = 1) -> None:
+        """`documents`: how many are staged at once, where few would find room in what is full."""
         self.worker, self.name, self.reason = worker, name, reason
+        self.documents = [f"probe{n}" for n in range(documents)]
 
     def __call__(self) -> None:
         with Service(self.worker) as service:
@@ -31,14 +33,13 @@ class Refused:
             began = time.monotonic()
             with pytest.raises(FailedCall) as failed:
                 chunks = [{"chunk_id": "probe-0", "text": "probe"}]
-                service.call(
-                    "StageDocuments", pipeline_id=client.name, documents=[{"document_id": "probe", "chunks": chunks}]
-                )
+                documents = [{"document_id": name, "chunks": chunks} for name in self.documents]
+                service.call("StageDocuments", pipeline_id=client.name, documents=documents)
             assert (failed.value.code, failed.value.reason) == (grpc.StatusCode.UNAVAILABLE, self.reason), failed.value
             assert failed.value.retry_delay_s > 0
             within(SOON_S, began, "the refusal")
 
     def nothing_changed(self, origin: Program) -> None:
         with Service(self.worker) as service:
-            assert Patient(service, self.name).documents(["probe"]) == {}
+            assert Patient(service, self.name).documents(self.documents) == {}
         assert "probe-0" not in rows(origin, self.name)
