@@ -51,6 +51,8 @@ class Seaweed:
         arguments += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
         # Eight volumes are taken at the first write, and a bucket is a collection of its own.
         arguments += ["-volume.max=32", "-master.volumeSizeLimitMB=256"]
+        # One percent of a large disk, which it keeps free by default, may be gigabytes.
+        arguments += ["-volume.minFreeSpace=64MiB"]
         self.process = Process("seaweedfs", arguments)
         until(self._makes_bucket, "SeaweedFS answers", READY_S)
 

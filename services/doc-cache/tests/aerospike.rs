@@ -13,7 +13,7 @@ use std::{
 
 use aerospike_stand_in::{Options, Restart, SetLimit, StandIn, StopWrites};
 use async_trait::async_trait;
-use conformance::{Case, Fixture, LAPSE, LONG, body, fill, id, write};
+use conformance::{Case, DEADLINE, Fixture, LONG, body, fill, id, write};
 use doc_cache::backend::{
     Backend, BackendError, Canary, Filled, Lookup,
     aerospike::{Aerospike, AerospikeSettings},
@@ -21,7 +21,10 @@ use doc_cache::backend::{
 use layer_service::metrics::Metrics;
 use tokio::time::{interval, sleep_until};
 
-const DEADLINE: Duration = Duration::from_millis(400);
+/// Between two canaries at most. Real time passes here, and a machine may stand still in it.
+const LAPSE: Duration = Duration::from_secs(3);
+/// What a call may take that is made again if it fails, or that is to fail.
+const IMPATIENCE: Duration = Duration::from_millis(400);
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A backend with the server that it speaks to, where that is the test's own.
@@ -60,10 +63,10 @@ impl Own {
     /// The first canary that goes through.
     async fn proven(&self) -> Canary {
         let end = Instant::now() + PATIENCE;
-        let mut looks = interval(DEADLINE / 40);
+        let mut looks = interval(IMPATIENCE / 40);
         loop {
             looks.tick().await;
-            match self.backend.canary(LAPSE, DEADLINE).await {
+            match self.backend.canary(LAPSE, IMPATIENCE).await {
                 Ok(canary) => return canary,
                 Err(error) => assert!(Instant::now() < end, "no canary went through: {error}"),
             }
@@ -80,6 +83,10 @@ impl Fixture for Own {
     async fn pass(&self, time: Duration) {
         // Two clocks tell the time of a record, the server's and ours, and the server may be a real one.
         sleep_until(tokio::time::Instant::now() + time).await;
+    }
+
+    fn lapse(&self) -> Duration {
+        LAPSE
     }
 
     async fn refuse_writes(&self, refuse: bool) -> bool {
@@ -201,7 +208,7 @@ async fn between_a_restart_and_the_next_canary_nothing_is_served() {
     control.restart(Restart::Marked);
     let end = Instant::now() + PATIENCE;
     let found = loop {
-        match case.backend.get(&case.scope, &[id("k")], DEADLINE).await {
+        match case.backend.get(&case.scope, &[id("k")], IMPATIENCE).await {
             Ok(found) => break found,
             Err(error) => assert!(Instant::now() < end, "{error}"),
         }
@@ -242,7 +249,7 @@ async fn noise_is_no_answer() {
     let case = case().await;
     case.store("k", "one").await;
     case.fixture.server().control().garbage(true);
-    let answer = case.backend.get(&case.scope, &[id("k")], DEADLINE).await;
+    let answer = case.backend.get(&case.scope, &[id("k")], IMPATIENCE).await;
     assert!(answer.is_err(), "{answer:?}");
     case.fixture.server().control().heal();
     case.proven_again().await;

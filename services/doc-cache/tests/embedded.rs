@@ -66,6 +66,10 @@ impl Fixture for Own {
         *self.clock.0.lock().unwrap() += time;
     }
 
+    fn lapse(&self) -> Duration {
+        Duration::from_millis(500)
+    }
+
     async fn refuse_writes(&self, refuse: bool) -> bool {
         self.backend.refuse_writes(refuse);
         true

@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use layer_proto::cache::v1::doc_cache_service_server::DocCacheServiceServer;
@@ -26,7 +26,7 @@ impl Server {
     fn start(net: &Net, address: SocketAddr) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let service = DocCacheServiceServer::new(fake::replica(net, 1));
-        let listener = std::net::TcpListener::bind(address).unwrap();
+        let listener = bind(address);
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         runtime.spawn(async move {
@@ -43,12 +43,26 @@ impl Drop for Server {
     }
 }
 
+/// Tries for a while: a server that was there before lets go of its port in the background.
+fn bind(address: SocketAddr) -> std::net::TcpListener {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match std::net::TcpListener::bind(address) {
+            Ok(listener) => return listener,
+            Err(error) => assert!(Instant::now() < end, "{address}: {error}"),
+        }
+        std::thread::yield_now();
+    }
+}
+
 const ANY_PORT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 fn settings(address: SocketAddr) -> CacheSettings {
     CacheSettings {
         addresses: vec![format!("localhost:{}", address.port())],
-        deadline_ms: 1000,
+        // Answers come, whatever the machine does meanwhile.
+        deadline_ms: 10_000,
+        hold_deadline_ms: 10_000,
         ..CacheSettings::default()
     }
 }

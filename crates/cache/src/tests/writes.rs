@@ -401,7 +401,7 @@ async fn a_caller_that_leaves_while_it_finishes_leaves_the_rest_to_the_backlog()
 async fn a_caller_in_a_hurry_gets_no_hold_and_opens_no_breaker() {
     let mesh = Mesh::of(1).await;
     deafen(&mesh, 1);
-    let passed = Some(std::time::Instant::now());
+    let passed = Some(tokio::time::Instant::now().into_std());
     let write = mesh.cache.begin(&mesh.scope, Affects::Keys(keys(1..2)), passed).await.unwrap();
     assert!(!write.is_held());
     assert_eq!(mesh.state().write_breaker, CLOSED);

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub(super) struct Server {
 impl Server {
     pub(super) fn start(address: SocketAddr, serving: bool) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = std::net::TcpListener::bind(address).unwrap();
+        let listener = bind(address);
         listener.set_nonblocking(true).unwrap();
         let address = listener.local_addr().unwrap();
         let seen = Arc::<AtomicUsize>::default();
@@ -52,6 +52,18 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
+    }
+}
+
+/// Tries for a while: a server that was there before lets go of its port in the background.
+fn bind(address: SocketAddr) -> std::net::TcpListener {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match std::net::TcpListener::bind(address) {
+            Ok(listener) => return listener,
+            Err(error) => assert!(Instant::now() < end, "{address}: {error}"),
+        }
+        std::thread::yield_now();
     }
 }
 

@@ -6,7 +6,7 @@ use super::*;
 
 impl<F: Fixture> Case<F> {
     async fn canary(&self) -> Canary {
-        self.backend.canary(LAPSE, DEADLINE).await.expect("canary")
+        self.backend.canary(self.fixture.lapse(), DEADLINE).await.expect("canary")
     }
 }
 
@@ -15,7 +15,7 @@ pub async fn canaries_in_time_keep_the_epoch<F: Fixture>(case: Case<F>) {
     assert!(!first.stop_writes);
     case.store("k", "one").await;
     for _ in 0..8 {
-        case.fixture.pass(LAPSE / 4).await;
+        case.fixture.pass(case.fixture.lapse() / 4).await;
         assert_eq!(case.canary().await, first);
     }
     case.assert_hit("k", "one").await;
@@ -26,7 +26,7 @@ pub async fn a_lapse_begins_a_new_epoch<F: Fixture>(case: Case<F>) {
     let first = case.canary().await;
     case.store("k", "one").await;
     let older = case.lease("other").await;
-    case.fixture.pass(2 * LAPSE).await;
+    case.fixture.pass(2 * case.fixture.lapse()).await;
     let second = case.canary().await;
     assert_ne!(first.epoch, second.epoch);
     case.assert_miss("k").await;
@@ -41,7 +41,7 @@ pub async fn a_lapse_begins_a_new_epoch<F: Fixture>(case: Case<F>) {
 pub async fn holds_outlive_the_epoch<F: Fixture>(case: Case<F>) {
     let (write, older) = (write(), case.lease("k").await);
     case.hold(write, "k", LONG).await;
-    case.fixture.pass(2 * LAPSE).await;
+    case.fixture.pass(2 * case.fixture.lapse()).await;
     case.canary().await;
     case.assert_held("k").await;
     assert_eq!(case.fill("k", older, "stale").await, Filled::LeaseEnded);

@@ -34,8 +34,6 @@ pub const LONG: Duration = Duration::from_secs(75);
 pub const SHORT: Duration = Duration::from_secs(2);
 /// Longer than [`SHORT`].
 pub const AFTER_SHORT: Duration = Duration::from_millis(2500);
-/// Between two canaries at most.
-pub const LAPSE: Duration = Duration::from_millis(500);
 
 /// A backend, and what can be done to it from outside.
 #[async_trait]
@@ -45,6 +43,9 @@ pub trait Fixture: Send + Sync {
 
     /// Lets time pass: moves the backend's clock, or waits.
     async fn pass(&self, time: Duration);
+
+    /// Between two canaries at most: where `pass` waits, far longer than a machine may stand still.
+    fn lapse(&self) -> Duration;
 
     /// Makes the backend refuse writes, or take them again; false where that cannot be done.
     async fn refuse_writes(&self, refuse: bool) -> bool;
@@ -64,7 +65,7 @@ impl<F: Fixture> Case<F> {
     /// A namespace that no other case has, also in a run before on the same server, after a canary.
     pub async fn new(fixture: F) -> Self {
         let backend = fixture.backend();
-        backend.canary(LAPSE, DEADLINE).await.expect("the backend takes a canary");
+        backend.canary(fixture.lapse(), DEADLINE).await.expect("the backend takes a canary");
         let namespace = format!("conformance-{:032x}", u128::from_be_bytes(write()));
         let scope = Scope { tenant: "store".to_owned(), namespace, kind: Kind::Document };
         Self { fixture, backend, scope }

@@ -103,31 +103,30 @@ pub async fn a_claim_into_the_last_stage_is_refused(store: &Store) {
     }
 }
 
-/// How long some claims and completions take.
-async fn some_rounds(store: &Store) -> std::time::Duration {
-    let started = std::time::Instant::now();
+/// How long a claim and its completion take, at best: machines have bad moments.
+async fn fastest_round(store: &Store) -> std::time::Duration {
+    let mut fastest = std::time::Duration::MAX;
     for _ in 0..10 {
+        let started = std::time::Instant::now();
         let completed: Vec<_> =
             held(&store.claim(50).await).into_iter().map(|held| Completed { held, output: None }).collect();
         assert_eq!(completed.len(), 50);
         store.state.complete(PIPELINE, Q, &completed, &Guard::default(), None).await.unwrap();
+        fastest = fastest.min(started.elapsed());
     }
-    started.elapsed()
+    fastest
 }
 
 pub async fn a_deep_queue_is_no_slower_than_a_shallow_one(store: &Store) {
     let names: Vec<_> = (0..40_000).map(|n| format!("{n:05}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     store.staged(&names[..1000], |_| {}).await;
-    let shallow = some_rounds(store).await;
+    let shallow = fastest_round(store).await;
     for some in names[1000..].chunks(5000) {
         store.stage(some).await;
     }
-    // A statement that reads the whole queue takes forty times as long. The best of three, as machines have bad moments.
-    let mut deep = some_rounds(store).await;
-    for _ in 0..2 {
-        deep = deep.min(some_rounds(store).await);
-    }
-    let most = shallow * 4 + std::time::Duration::from_millis(250);
+    // A statement that reads the whole queue takes forty times as long.
+    let deep = fastest_round(store).await;
+    let most = shallow * 4 + std::time::Duration::from_millis(25);
     assert!(deep < most, "{deep:?} for 40,000 items, {shallow:?} for 1,000");
 }

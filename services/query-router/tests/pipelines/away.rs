@@ -6,18 +6,18 @@ use serde_json::json;
 
 use crate::{
     fake::{Told, Worker},
-    mesh::{Mesh, PIPELINES, free_port, in_time},
+    mesh::{Mesh, PIPELINES, dead_port, in_time},
 };
 
 const STATUS: &str = "/v2/pipelines/p/status";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_fails_at_once_with_the_name_of_the_part() {
-    let mesh = Mesh::start(free_port(), |_| {}).await;
+    let mesh = Mesh::start(dead_port(), |settings| settings.pipelines.connect_timeout_ms = 20_000).await;
     for _ in 0..3 {
         let began = Instant::now();
         let answer = mesh.ask("GET", STATUS, "").await;
-        assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         assert_eq!(answer.status.as_u16(), 503);
         assert_eq!(answer.headers["retry-after"], "1");
         assert_eq!(answer.body["error"], "pipeline_worker_unavailable");
@@ -45,16 +45,16 @@ async fn the_router_finds_it_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_call_ends_at_its_deadline() {
     let worker = Worker::start(0);
-    let mesh = Mesh::start(worker.port, |settings| settings.pipelines.request_timeout_ms = 400).await;
+    let mesh = Mesh::start(worker.port, |settings| settings.pipelines.request_timeout_ms = 2000).await;
     let method = format!("{PIPELINES}/GetPipelineStatus");
     worker.tell(&method, Told::Never);
-    for (headers, least) in [(&[("x-request-timeout-ms", "100")][..], 100), (&[][..], 400)] {
+    for (headers, least) in [(&[("x-request-timeout-ms", "1000")][..], 1000), (&[][..], 2000)] {
         let began = Instant::now();
         let answer = mesh.ask_with("GET", STATUS, "", headers).await;
         let took = u64::try_from(began.elapsed().as_millis()).unwrap();
         assert_eq!((answer.status.as_u16(), &answer.body["error"]), (504, &json!("gateway_timeout")));
-        assert!((least..least + 1000).contains(&took), "{took}");
-        let (seen, _) = worker.seen(&method).remove(0);
+        assert!((least..least + 5000).contains(&took), "{took}");
+        let (seen, _) = worker.first_seen(&method).await;
         let told = seen["grpc-timeout"].to_str().unwrap();
         let left: u64 = told.strip_suffix('m').unwrap().parse().unwrap();
         assert!((1..=least).contains(&left), "{told}");

@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex},
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -23,6 +24,8 @@ use prost::Message;
 use tokio::{net::TcpListener, runtime::Runtime};
 use tonic::{Status, body::Body, server::NamedService, service::Routes};
 use tonic_health::{ServingStatus, server::health_reporter};
+
+use crate::mesh::in_time;
 
 /// What a call is answered with.
 #[derive(Clone)]
@@ -56,7 +59,7 @@ pub struct Worker {
 impl Worker {
     pub fn start(port: u16) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = std::net::TcpListener::bind(("127.0.0.1", port)).unwrap();
+        let listener = bind(port);
         listener.set_nonblocking(true).unwrap();
         let port = listener.local_addr().unwrap().port();
         let script = Arc::<Mutex<Script>>::default();
@@ -75,6 +78,19 @@ impl Worker {
         self.script.lock().unwrap().told.insert(format!("/{method}"), told);
     }
 
+    /// The first of what calls of `method` have asked since [`Worker::seen`] was called last; waits for one.
+    pub async fn first_seen(&self, method: &str) -> Seen {
+        in_time(async {
+            loop {
+                if let Some(first) = self.seen(method).into_iter().next() {
+                    return first;
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+    }
+
     /// What calls of `method` have asked since this was called last.
     pub fn seen(&self, method: &str) -> Vec<Seen> {
         self.script.lock().unwrap().seen.remove(&format!("/{method}")).unwrap_or_default()
@@ -84,6 +100,18 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.runtime.take().unwrap().shutdown_background();
+    }
+}
+
+/// Tries for a while: a worker that was there before lets go of its port in the background.
+fn bind(port: u16) -> std::net::TcpListener {
+    let end = Instant::now() + Duration::from_secs(10);
+    loop {
+        match std::net::TcpListener::bind(("127.0.0.1", port)) {
+            Ok(listener) => return listener,
+            Err(error) => assert!(Instant::now() < end, "port {port}: {error}"),
+        }
+        std::thread::yield_now();
     }
 }
 

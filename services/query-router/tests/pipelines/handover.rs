@@ -21,7 +21,7 @@ use tonic_types::StatusExt as _;
 
 use crate::{
     fake::{Told, Worker, framed},
-    mesh::{FUNCTIONS, KEY, Mesh, PIPELINES, free_port, in_time},
+    mesh::{FUNCTIONS, KEY, Mesh, PIPELINES, dead_port, in_time},
 };
 
 async fn channel(mesh: &Mesh) -> Channel {
@@ -122,11 +122,11 @@ async fn an_error_of_the_service_keeps_its_details() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_the_service_away_a_call_fails_at_once_by_its_name() {
-    let mesh = Mesh::start(free_port(), |_| {}).await;
+    let mesh = Mesh::start(dead_port(), |settings| settings.pipelines.connect_timeout_ms = 20_000).await;
     let mut client = PipelineServiceClient::new(channel(&mesh).await);
     let began = Instant::now();
     let status = in_time(client.claim(keyed(claim()))).await.unwrap_err();
-    assert!(began.elapsed() < Duration::from_millis(300), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!((status.code(), reason(&status).as_str()), (Code::Unavailable, "PIPELINE_WORKER_UNAVAILABLE"));
     assert!(status.message().starts_with("pipeline-worker: "), "{status}");
     assert!(status.get_details_retry_info().is_some());
@@ -140,10 +140,10 @@ async fn a_slow_call_ends_at_its_deadline() {
     let mut client = PipelineServiceClient::new(channel(&mesh).await);
     let mut request = keyed(claim());
     // Not `set_timeout`: the client would end the call by itself.
-    request.metadata_mut().insert("x-request-timeout-ms", "200".parse().unwrap());
+    request.metadata_mut().insert("x-request-timeout-ms", "2000".parse().unwrap());
     let status = in_time(client.claim(request)).await.unwrap_err();
     assert_eq!((status.code(), reason(&status).as_str()), (Code::DeadlineExceeded, "GATEWAY_TIMEOUT"));
-    let (headers, _) = worker.seen(&format!("{PIPELINES}/Claim")).remove(0);
+    let (headers, _) = worker.first_seen(&format!("{PIPELINES}/Claim")).await;
     assert!(headers.contains_key("grpc-timeout") && !headers.contains_key("x-request-timeout-ms"), "{headers:?}");
 }
 
@@ -192,8 +192,8 @@ async fn health_knows_the_services_where_they_are_configured() {
         let request = HealthCheckRequest { service: service.to_owned() };
         client.check(request).await.map(|answer| answer.into_inner().status())
     };
-    let with = Mesh::start(free_port(), |_| {}).await;
-    let without = Mesh::start(free_port(), |settings| settings.pipelines.addresses.clear()).await;
+    let with = Mesh::start(dead_port(), |_| {}).await;
+    let without = Mesh::start(dead_port(), |settings| settings.pipelines.addresses.clear()).await;
     for service in [PIPELINES, FUNCTIONS] {
         assert_eq!(check(&with, service).await.unwrap(), ServingStatus::Serving);
         assert_eq!(check(&without, service).await.unwrap_err().code(), Code::NotFound);

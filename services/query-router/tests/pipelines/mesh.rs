@@ -1,9 +1,6 @@
 //! A router with a pipeline-worker behind it.
 
-use std::{
-    net::{SocketAddr, TcpListener},
-    time::Duration,
-};
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
@@ -17,7 +14,7 @@ use layer_service::{
 use prost::Message;
 use query_router::{QueryRouter, RouterSettings};
 use serde_json::Value;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::fake::{Told, Worker, framed};
 
@@ -26,9 +23,21 @@ pub const KEY: &str = "the-key";
 pub const PIPELINES: &str = "layer.pipeline.v1.PipelineService";
 pub const FUNCTIONS: &str = "layer.function.v1.FunctionService";
 
-/// A port that is free now.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// A port that is nobody's while the socket is there. Nobody listens on it, unless with `SO_REUSEPORT` too.
+fn reserved() -> (TcpSocket, u16) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_reuseport(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (socket, port)
+}
+
+/// A port where nobody listens: a free one might be taken by another test.
+pub fn dead_port() -> u16 {
+    let (socket, port) = reserved();
+    // Until the process ends.
+    std::mem::forget(socket);
+    port
 }
 
 /// A router, and the fake behind it.
@@ -41,16 +50,19 @@ pub async fn mesh() -> (Worker, Mesh) {
 pub struct Mesh {
     pub address: SocketAddr,
     lifecycle: Lifecycle,
+    _reserved: TcpSocket,
 }
 
 impl Mesh {
     /// A router whose pipeline-worker is at `port`.
     pub async fn start(port: u16, change: impl FnOnce(&mut RouterSettings)) -> Self {
+        let (reserved, own_port) = reserved();
         let mut settings = RouterSettings::default();
-        settings.listen.address = format!("127.0.0.1:{}", free_port());
+        settings.listen.address = format!("127.0.0.1:{own_port}");
+        settings.listen.reuse_port = true;
         settings.listen.workers = 1;
         settings.admin.address = "127.0.0.1:0".to_owned();
-        settings.origin.url = Some(format!("http://127.0.0.1:{}", free_port()));
+        settings.origin.url = Some(format!("http://127.0.0.1:{}", dead_port()));
         settings.origin.api_key = Some(Secret::new(KEY));
         settings.pipelines.addresses = vec![format!("127.0.0.1:{port}")];
         settings.pipelines.breaker_min_ms = 20;
@@ -61,7 +73,7 @@ impl Mesh {
         let running = lifecycle.clone();
         tokio::spawn(async move { QueryRouter::run(settings, running, false).await.unwrap() });
         in_time(lifecycle.reached(Stage::Serving)).await;
-        Self { address, lifecycle }
+        Self { address, lifecycle, _reserved: reserved }
     }
 
     pub async fn send(&self, request: Request<Full<Bytes>>) -> http::Response<hyper::body::Incoming> {

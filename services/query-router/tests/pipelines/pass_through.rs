@@ -14,7 +14,7 @@ use tokio::{
 
 use crate::{
     fake::{Told, Worker, framed},
-    mesh::{Mesh, PIPELINES, free_port},
+    mesh::{Mesh, PIPELINES, dead_port},
 };
 
 /// An origin that accepts the key `good`; how often it was asked.
@@ -70,7 +70,7 @@ async fn only_keys_that_the_origin_accepts_reach_the_service() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn keys_of_several_organisations_have_no_pipelines() {
-    let mesh = Mesh::start(free_port(), |settings| settings.auth.mode = AuthMode::PassThrough).await;
+    let mesh = Mesh::start(dead_port(), |settings| settings.auth.mode = AuthMode::PassThrough).await;
     let answer = mesh.ask("GET", "/v2/pipelines", "").await;
     assert_eq!(answer.status.as_u16(), 503);
     assert!(answer.body["message"].as_str().unwrap().contains("auth.single_organisation"), "{answer:?}");

@@ -9,7 +9,7 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 
 use crate::{
     fake::{Told, Worker, framed},
-    mesh::{Mesh, PIPELINES, free_port},
+    mesh::{Mesh, PIPELINES, dead_port},
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -192,7 +192,7 @@ async fn vectors_of_a_document_that_somebody_else_has_are_a_conflict() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_key_and_without_a_service_there_is_a_clear_refusal() {
-    let mesh = Mesh::start(free_port(), |settings| settings.pipelines.addresses.clear()).await;
+    let mesh = Mesh::start(dead_port(), |settings| settings.pipelines.addresses.clear()).await;
     let answer = mesh.ask("GET", "/v2/pipelines", "").await;
     assert_eq!((answer.status.as_u16(), &answer.body["error"]), (503, &json!("service_unavailable")));
     assert!(answer.body["message"].as_str().unwrap().contains("pipelines.addresses"), "{answer:?}");
