@@ -53,7 +53,8 @@ async fn a_slow_call_ends_at_its_deadline() {
         let answer = mesh.ask_with("GET", STATUS, "", headers).await;
         let took = u64::try_from(began.elapsed().as_millis()).unwrap();
         assert_eq!((answer.status.as_u16(), &answer.body["error"]), (504, &json!("gateway_timeout")));
-        assert!((least..least + 5000).contains(&took), "{took}");
+        // The deadline counts from when the kernel says that the request came, which it tells in ticks.
+        assert!((least - 50..least + 5000).contains(&took), "{took}");
         let (seen, _) = worker.first_seen(&method).await;
         let told = seen["grpc-timeout"].to_str().unwrap();
         let left: u64 = told.strip_suffix('m').unwrap().parse().unwrap();
@@ -70,7 +71,8 @@ async fn a_claim_may_wait_as_long_as_it_says() {
     let began = Instant::now();
     let answer = mesh.ask("POST", "/v2/pipelines/p/claim", "{\"worker_id\":\"w\",\"wait_ms\":300}").await;
     assert_eq!(answer.status.as_u16(), 504);
-    assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
+    // Not 200; timers of tonic's and ours end a moment apart.
+    assert!(began.elapsed() >= Duration::from_millis(450), "{:?}", began.elapsed());
 }
 
 /// Waits until the fake was asked for a status.
